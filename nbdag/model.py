@@ -481,3 +481,70 @@ class Verdict:
     rounds: int = 1
     verified: bool = True
     notes: tuple[str, ...] = field(default=())
+
+
+# ------------------------------------------------------------------------------------------------ what commands return
+
+
+@dataclass(frozen=True, slots=True)
+class CellSummary:
+    """One row of ``nbdag analyze``; times and outcome are None for a cell that was not run."""
+
+    index: int
+    position: int
+    id: str
+    defs: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    deferred_uses: tuple[str, ...] = ()
+    mutates: tuple[str, ...] = ()
+    deletes: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
+    opaque: bool = False
+    first_line: str = ""
+    count: int | None = None
+    runs: int = 0
+    seconds: float | None = None
+    outcome: Outcome | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VariableSummary:
+    """One row of the table of variables; ``made_by`` is a cell index, None where unknown."""
+
+    name: str
+    type: str
+    kind: ValueKind
+    size: int
+    storable: bool
+    obstacle: str
+    made_by: int | None
+    linked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What ``nbdag analyze`` found; ``session`` is the id of the kept kernel, "" for a static analysis."""
+
+    notebook: str
+    cells: tuple[CellSummary, ...]
+    edges: tuple[Edge, ...]
+    variables: tuple[VariableSummary, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    session: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What ``nbdag compile`` did. ``bandwidth`` is in bytes per second, as measured or given."""
+
+    session: str
+    plan: Plan
+    bundle: Bundle
+    verdict: Verdict
+    variables: tuple[VariableSummary, ...]
+    diagnostics: tuple[Diagnostic, ...] = ()
+    bandwidth: float = 0.0
+    objective: str = "migrate"
+    seconds: float = 0.0

@@ -335,6 +335,8 @@ class Step:
     seconds: float
     inputs: tuple[Version, ...]
     outputs: tuple[Version, ...]
+    binds: tuple[str, ...] = ()  # the names of ``outputs`` that it bound; the others it changed in place
+    reads: tuple[str, ...] = ()  # the names of ``inputs`` that its text or its calls read, seen or said
     definition: bool = False
     display: bool = False  # shows something and changes nothing
     hazards: tuple[Hazard, ...] = ()

@@ -1,0 +1,1 @@
+"""Decides what is stored and what is replayed, and emits the bundle."""

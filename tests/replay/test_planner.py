@@ -1,0 +1,245 @@
+"""The plan is the exact minimum: equal to brute force, feasible, deterministic, and quick on every shape of history."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nbdag.errors import PlanError
+from nbdag.model import Action, Covariable, Hazard, Load, Reluctance, Replay, SessionGraph, Step, ValueKind, Version
+from nbdag.replay.cost import CostModel
+from nbdag.replay.demands import impossible_steps
+from nbdag.replay.mincut import FlowNetwork
+from nbdag.replay.planner import Preferences, cheapest, evaluate, make_plan, pose
+
+NEVER = Hazard(Reluctance.NEVER, "it asks the user")
+CLOCK = Hazard(Reluctance.LAST_RESORT, "it reads the clock")
+
+
+def session(*cells: str, seconds: dict[int, float] | None = None, sizes: dict[str, int] | None = None, **kinds: object):
+    """A graph from a tiny notation, a step each: "a b -> c d" reads a and b, binds c and d; "-> x!" changes x in place.
+
+    ``unstorable`` names variables, ``hazards`` gives them by step, ``linked`` lists groups, ``definitions`` steps.
+    """
+    seconds, sizes = seconds or {}, sizes or {}
+    unstorable = set(kinds.get("unstorable", ()))  # type: ignore[call-overload]
+    hazards = kinds.get("hazards", {})
+    linked = kinds.get("linked", ())
+    latest: dict[str, Version] = {}
+    steps = []
+    for position, cell in enumerate(cells):
+        left, right = cell.split("->")
+        changed = [word.rstrip("!") for word in right.split() if word.endswith("!")]
+        bound = [word for word in right.split() if not word.endswith("!")]
+        reads = [*left.split(), *changed]
+        inputs = tuple(latest.get(name, Version(name, -1)) for name in sorted(set(reads)))
+        outputs = tuple(Version(name, position) for name in sorted({*bound, *changed}))
+        latest |= {version.name: version for version in outputs}
+        steps.append(
+            Step(
+                position, position, cell, 1, seconds.get(position, 1.0), inputs, outputs, tuple(bound),
+                definition=position in kinds.get("definitions", ()), hazards=tuple(hazards.get(position, ())),  # type: ignore
+            )
+        )
+    groups = [list(group) for group in linked]  # type: ignore[attr-defined]
+    groups += [[name] for name in latest if not any(name in group for group in groups)]
+    covariables = tuple(
+        Covariable(
+            tuple(sorted(group)), tuple(latest[name] for name in sorted(group)),
+            sum(sizes.get(name, 1000) for name in group), 0.0, unstorable.isdisjoint(group),
+            "" if unstorable.isdisjoint(group) else "a generator", ValueKind.DATA,
+        )
+        for group in sorted(groups)
+    )
+    return SessionGraph(tuple(steps), covariables)
+
+
+def actions(graph: SessionGraph, preferences: Preferences = Preferences(), bandwidth: float = 1e6) -> dict[str, str]:
+    plan = make_plan(graph, CostModel(bandwidth), preferences)
+    return {name: decision.action.value for decision in plan.decisions for name in decision.names}
+
+
+def replayed(graph: SessionGraph, preferences: Preferences = Preferences()) -> list[int]:
+    return [s.position for s in make_plan(graph, CostModel(1e6), preferences).steps if isinstance(s, Replay)]
+
+
+CASES = [
+    ("a cheap large value is replayed", session("-> big", sizes={"big": 10**9}), {"big": "replay"}),
+    ("a dear small value is stored", session("-> model", seconds={0: 60}), {"model": "store"}),
+    ("what cannot be stored is replayed", session("-> gen", unstorable=["gen"]), {"gen": "replay"}),
+    (
+        "a stored input feeds a replayed step",
+        session("-> df", "df -> gen", seconds={0: 60}, unstorable=["gen"]),
+        {"df": "store", "gen": "replay"},
+    ),
+    (
+        "linked names go together",
+        session("-> a", "a -> b", linked=[("a", "b")], sizes={"a": 10**9}),
+        {"a": "replay", "b": "replay"},
+    ),
+    (
+        "the clock is not replayed, however large the value",
+        session("-> big", sizes={"big": 10**9}, hazards={0: [CLOCK]}),
+        {"big": "store"},
+    ),
+    (
+        "the clock is replayed when nothing else moves the variable",
+        session("-> gen", unstorable=["gen"], hazards={0: [CLOCK]}),
+        {"gen": "replay"},
+    ),
+    (
+        "what can be neither is lost, and the rest still moves",
+        session("-> gen", "-> x", unstorable=["gen"], hazards={0: [NEVER]}),
+        {"gen": "lose", "x": "store"},
+    ),
+    (
+        "what is unstorable and made of something lost is lost too",
+        session("-> gen", "gen -> it", "-> x", unstorable=["gen", "it"], hazards={0: [NEVER]}),
+        {"gen": "lose", "it": "lose", "x": "store"},
+    ),
+    ("a definition is replayed", session("-> f", definitions=[0], seconds={0: 99}), {"f": "replay"}),
+]
+
+
+@pytest.mark.parametrize(("sentence", "graph", "expected"), CASES, ids=[case[0] for case in CASES])
+def test_cases(sentence: str, graph: SessionGraph, expected: dict[str, str]) -> None:
+    assert actions(graph) == expected
+
+
+def test_an_overwritten_input_is_replayed_with_its_reader() -> None:
+    # cell 1: a = ...   cell 2: gen = f(a)   cell 3: a.append(...)
+    assert replayed(session("-> a", "a -> gen", "-> a!", unstorable=["gen"])) == [0, 1]
+
+
+def test_a_reader_between_two_bindings_of_a_linked_group_does_not_wait_for_its_load() -> None:
+    # cell 1: a = []   cell 2: gen = f(a)   cell 3: b = a      a and b load together, after cell 3
+    assert replayed(session("-> a", "a -> gen", "a -> b", linked=[("a", "b")], unstorable=["gen"]))[:2] == [0, 1]
+
+
+def test_nothing_movable_is_an_error() -> None:
+    with pytest.raises(PlanError, match="gen"):
+        make_plan(session("-> gen", unstorable=["gen"], hazards={0: [NEVER]}), CostModel())
+
+
+def test_preferences_force_a_side_and_leave_names_out() -> None:
+    graph = session("-> a", "-> b", "-> c", seconds={0: 60})
+    chosen = actions(graph, Preferences(replay=frozenset({"a"}), exclude=frozenset({"c"})))
+    assert chosen == {"a": "replay", "b": "store"}
+
+
+def test_an_excluded_name_bound_by_a_replayed_step_is_dropped() -> None:
+    graph = session("-> a gen", unstorable=["gen"])
+    plan = make_plan(graph, CostModel(), Preferences(exclude=frozenset({"a"})))
+    assert plan.dropped == ("a",)
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> SessionGraph:
+    names = [f"v{index}" for index in range(draw(st.integers(1, 8)))]
+    subset = st.lists(st.sampled_from(names), max_size=3, unique=True)
+    cells, made = [], set()
+    for _ in range(draw(st.integers(1, 14))):
+        reads = [name for name in draw(subset) if name in made]
+        writes = draw(st.lists(st.sampled_from(names), min_size=1, max_size=3, unique=True))
+        words = [name + "!" if name in made and draw(st.booleans()) else name for name in writes]
+        made |= set(writes)
+        cells.append(f"{' '.join(reads)} -> {' '.join(words)}")
+    alive = sorted(made)
+    cuts = draw(st.lists(st.booleans(), min_size=len(alive), max_size=len(alive)))
+    linked: list[list[str]] = [[]]
+    for name, joined in zip(alive, cuts, strict=True):
+        if joined:
+            linked[-1].append(name)
+        else:
+            linked.append([name])
+    return session(
+        *cells,
+        seconds={i: draw(st.sampled_from([0.0, 0.5, 2.0, 9.0])) for i in range(len(cells))},
+        sizes={name: draw(st.sampled_from([0, 10**6, 5 * 10**6])) for name in alive},
+        linked=[group for group in linked if group],
+        unstorable=draw(st.lists(st.sampled_from(alive), max_size=2)),
+        hazards={i: [draw(st.sampled_from([CLOCK, NEVER]))] for i in draw(st.lists(st.integers(0, 13), max_size=2))},
+        definitions=draw(st.lists(st.integers(0, 13), max_size=2)),
+    )
+
+
+@settings(max_examples=400, deadline=None)
+@given(graphs())
+def test_the_plan_is_as_cheap_as_the_best_of_all_subsets(graph: SessionGraph) -> None:
+    try:
+        problem = pose(graph, CostModel(1e6))
+    except PlanError:
+        return
+    numbers = [n for n in range(len(graph.covariables)) if n not in problem.lost]
+    best = min(
+        cost
+        for size in range(len(numbers) + 1)
+        for stored in itertools.combinations(numbers, size)
+        if not any(problem.given(n) for n in stored)
+        and (cost := evaluate(problem, frozenset(stored))) is not None
+    )
+    assert evaluate(problem, cheapest(problem)) == best
+
+
+@settings(max_examples=200, deadline=None)
+@given(graphs())
+def test_every_replayed_step_finds_its_inputs_in_place(graph: SessionGraph) -> None:
+    try:
+        plan = make_plan(graph, CostModel(1e6))
+    except PlanError:
+        return
+    lost = {name for decision in plan.decisions if decision.action is Action.LOSE for name in decision.names}
+    present: dict[str, Version] = {}
+    active = {v.name: v for c in graph.covariables for v in c.versions}
+    for step in plan.steps:
+        if isinstance(step, Load):
+            present |= {name: active[name] for name in step.names}
+        else:
+            source = graph.steps[step.position]
+            for version in source.inputs:
+                if version.made_by >= 0:
+                    assert present.get(version.name) == version
+            present |= {version.name: version for version in source.outputs}
+    assert {name: present.get(name) for name in active if name not in lost} == {
+        name: version for name, version in active.items() if name not in lost
+    }
+
+
+def test_lost_is_only_what_no_replay_can_give() -> None:
+    graph = session("-> gen", "-> gen2", unstorable=["gen", "gen2"], hazards={0: [NEVER]})
+    problem = pose(graph, CostModel())
+    assert [graph.covariables[n].names for n in problem.lost] == [("gen",)]
+    assert impossible_steps(graph, problem.demands, frozenset()) == {0: "it asks the user"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(2, 8), st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7), st.integers(0, 9)), max_size=24))
+def test_the_cut_equals_networkx(size: int, arcs: list[tuple[int, int, int]]) -> None:
+    import networkx as nx
+
+    ours, theirs = FlowNetwork(size), nx.DiGraph()
+    theirs.add_nodes_from(range(size))
+    for tail, head, capacity in arcs:
+        tail, head = tail % size, head % size
+        if tail == head:
+            continue
+        ours.connect(tail, head, capacity)
+        before = theirs.edges[tail, head]["capacity"] if theirs.has_edge(tail, head) else 0
+        theirs.add_edge(tail, head, capacity=before + capacity)
+    assert ours.cut(0, size - 1)[0] == nx.maximum_flow_value(theirs, 0, size - 1)
+
+
+SHAPES = {
+    "growing": lambda n: [f"v{i - 1} -> v{i}" if i else "-> v0" for i in range(n)],
+    "one object changed in place by every cell": lambda n: ["-> x", *["-> x!"] * (n - 1)],
+    "a window of ten names rebound for ever": lambda n: [f"v{(i - 1) % 10} -> v{i % 10}" if i else "-> v0" for i in range(n)],
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_long_histories_do_not_recurse(shape: str) -> None:
+    graph = session(*SHAPES[shape](5000))
+    assert make_plan(graph, CostModel()).decisions

@@ -1,0 +1,91 @@
+"""Who changed what in place, within one execution: what the text says, cut down by what the recorder saw.
+
+The recorder looks at cheap values after every statement and at dear ones at the end of the execution, so a change it
+reports may have happened in any statement since its last look:
+
+    xs.sort()        reached xs, not looked at      <- the text says that it may change xs: this one
+    print(xs)        reached xs, not looked at      <- the text says that it does not
+    y = 1            end of the cell: xs changed
+
+| the look at a name | the statements since the last look | verdict |
+|---|---|---|
+| changed | some may change it, by the text | those did |
+| changed | none may | all of them that could reach it did |
+| unchanged | - | none did, whatever the text says |
+| first look at a value made in this execution | some may change it, by the text | those did |
+| first look at a value made in this execution | none may | none did |
+| never recorded | some may change it, by the text | those did |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from nbdag.analysis.alignment import Unit
+from nbdag.model import AccessKind
+
+
+def said_to_change(unit: Unit) -> frozenset[str]:
+    """Names that the text of ``unit`` may change in place."""
+    return frozenset(
+        access.name for access in unit.statement.accesses if access.kind is AccessKind.MUTATE and not access.deferred
+    )
+
+
+def said_to_bind(unit: Unit) -> frozenset[str]:
+    """Names that the text of ``unit`` binds or may bind."""
+    return frozenset(
+        access.name for access in unit.statement.accesses if access.kind is AccessKind.BIND and not access.deferred
+    )
+
+
+def changed_in_place(units: Sequence[Unit], linked: Mapping[str, frozenset[str]]) -> tuple[frozenset[str], ...]:
+    """For each unit, the names whose values it changed in place.
+
+    ``linked`` gives for a name all names that share state with it after the execution.
+    """
+    changed: list[set[str]] = [set() for _ in units]
+    since: dict[str, list[int]] = {}  # name -> units that could reach it since it was last looked at
+    fresh: set[str] = set()  # made in this execution and not looked at yet
+    said = [_with_linked(said_to_change(unit), linked) for unit in units]
+
+    def blame(name: str, suspects: Iterable[int], sure: bool) -> None:
+        suspects = list(suspects)
+        guilty = [index for index in suspects if name in said[index] or units[index].statement.opaque]
+        if not guilty and sure:
+            guilty = suspects
+        for index in guilty:
+            changed[index].add(name)
+
+    for index, unit in enumerate(units):
+        run = unit.run
+        if run is None:
+            changed[index] |= said[index]
+            continue
+        bound = set(run.bound) & said_to_bind(unit) if unit.share > 1 else set(run.bound)
+        for name in bound:
+            since.pop(name, None)
+            fresh.discard(name)
+            if name in run.unseen or unit.share > 1:
+                fresh.add(name)
+        for name in (set(run.reached) | said[index]) - bound:
+            since.setdefault(name, []).append(index)
+        if not unit.last:
+            continue
+        for name in run.changed:
+            fresh.discard(name)
+            blame(name, since.pop(name, [index]), sure=True)
+        for name in set(run.reached) - set(run.unseen) - set(run.changed):
+            suspects = since.pop(name, [])
+            if name in fresh:
+                fresh.discard(name)
+                blame(name, suspects, sure=False)
+    for name, suspects in since.items():
+        # Looked at after the last statement, and not reported: unchanged, unless there was nothing to compare with.
+        if name in fresh or any(name not in (run.reached if (run := units[i].run) else ()) for i in suspects):
+            blame(name, suspects, sure=False)
+    return tuple(frozenset(names) for names in changed)
+
+
+def _with_linked(names: frozenset[str], linked: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    return names.union(*(linked.get(name, frozenset()) for name in names))

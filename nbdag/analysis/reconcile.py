@@ -1,0 +1,207 @@
+"""Static facts x trace -> the session graph: steps in the order they ran, with the versions they read and leave.
+
+| fact | the text | the recorder | taken |
+|---|---|---|---|
+| a name is read | reads it, now or in a call | code that runs mentions it | either |
+| a name is bound | must bind it | identity changed | either |
+| a name is bound | may bind it | identity did not change | no |
+| a name is bound | nothing | identity changed (exec, callbacks) | yes |
+| a name is deleted | must delete it | it is gone | either |
+| a value changed | see ``mutation.py`` | | |
+| an effect happened | see ``hazards.py`` | | |
+| text and runs do not fit together | | | one step for the whole cell |
+
+ElasticNotebook's history graph (section 4) has one node per cell execution; here a node is a statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nbdag.analysis.alignment import Unit, align
+from nbdag.analysis.hazards import DigestOfFile, hazards_of, sha256_of_file
+from nbdag.analysis.mutation import changed_in_place, said_to_bind
+from nbdag.model import (
+    AccessKind,
+    CellFacts,
+    Certainty,
+    Covariable,
+    EffectKind,
+    Execution,
+    Hazard,
+    Reluctance,
+    SessionGraph,
+    Statement,
+    StatementKind,
+    Step,
+    Trace,
+    ValueKind,
+    Version,
+)
+
+OPTIONS = "<options>"
+"""Pseudo-name of the process-wide options of libraries: who changes them binds it, whoever runs later reads it."""
+
+UNKNOWN_SECONDS = 1.0
+"""What a statement is taken to cost that ran before nbdag was recording."""
+
+DEFINITIONS = (StatementKind.IMPORT, StatementKind.FUNCTION, StatementKind.CLASS)
+
+
+def reconcile(
+    facts: Sequence[CellFacts], trace: Trace, digest_of: DigestOfFile = sha256_of_file
+) -> SessionGraph:
+    """The session graph of ``trace``; ``facts`` are those of its executions, one by one, calls resolved."""
+    builder = _Builder(digest_of)
+    nested: dict[int, list[Execution]] = {}
+    for execution in trace.executions:
+        if execution.parent is not None:
+            nested.setdefault(execution.parent, []).append(execution)
+    for execution, cell in zip(trace.executions, facts, strict=True):
+        if execution.parent is None:
+            builder.add(execution, align(cell, execution, nested.get(execution.ordinal, ())))
+    return SessionGraph(tuple(builder.steps), covariables_of(trace, builder.current))
+
+
+def covariables_of(trace: Trace, current: Mapping[str, Version]) -> tuple[Covariable, ...]:
+    """The active co-variables that the survey found, each name in its current version."""
+    groups: dict[int, list[int]] = {}
+    for index, variable in enumerate(trace.variables):
+        groups.setdefault(variable.group, []).append(index)
+    covariables = []
+    for members in groups.values():
+        variables = [trace.variables[index] for index in members]
+        covariables.append(
+            Covariable(
+                names=tuple(variable.name for variable in variables),
+                versions=tuple(current.get(variable.name, Version(variable.name, -1)) for variable in variables),
+                size=variables[0].size,
+                store_seconds=variables[0].store_seconds,
+                storable=all(variable.storable for variable in variables),
+                obstacle=next((variable.obstacle for variable in variables if variable.obstacle), ""),
+                kind=_kind({variable.kind for variable in variables}),
+                altered=any(variable.altered for variable in variables),
+            )
+        )
+    return tuple(sorted(covariables, key=lambda covariable: covariable.names))
+
+
+def _kind(kinds: set[ValueKind]) -> ValueKind:
+    for kind in (ValueKind.CLASS, ValueKind.FUNCTION, ValueKind.MODULE):
+        if kind in kinds:
+            return kind
+    return ValueKind.DATA
+
+
+class _Builder:
+    """Adds executions one after another and keeps the current version of every name."""
+
+    def __init__(self, digest_of: DigestOfFile) -> None:
+        self.steps: list[Step] = []
+        self.current: dict[str, Version] = {}
+        self._digest_of = digest_of
+
+    def add(self, execution: Execution, units: Sequence[Unit]) -> None:
+        linked = {name: frozenset(group) for group in execution.covariables for name in group}
+        mutated = changed_in_place(units, linked)
+        for index, unit in enumerate(units):
+            others = [other.statement for other in units if other.run is unit.run and other is not unit]
+            self._add_step(execution, unit, mutated[index], others if unit.share > 1 else ())
+
+    def _add_step(
+        self, execution: Execution, unit: Unit, mutated: frozenset[str], siblings: Sequence[Statement]
+    ) -> None:
+        statement, run = unit.statement, unit.run
+        position = len(self.steps)
+        hazards = hazards_of(statement, run, execution, self._digest_of)
+        definition = _is_definition(statement, unit, hazards)
+        if definition:
+            hazards = tuple(hazard for hazard in hazards if hazard.reluctance < Reluctance.LAST_RESORT)
+        bound = _bound(unit, siblings)
+        deleted = _deleted(unit, bound)
+        mutated = mutated - bound
+        read = _read(unit, siblings)
+        if statement.opaque and run is None:
+            read |= frozenset(self.current)
+        options = self._changes_options(statement, hazards)
+        wanted = read | mutated | (frozenset() if definition else {OPTIONS})
+        inputs = tuple(self.current[name] for name in sorted(wanted) if name in self.current)
+        outputs = tuple(Version(name, position) for name in sorted(bound | mutated | ({OPTIONS} if options else set())))
+        self.steps.append(
+            Step(
+                position=position,
+                execution=execution.ordinal,
+                code=statement.python,
+                line=statement.place.line,
+                seconds=UNKNOWN_SECONDS if run is None else run.seconds / unit.share,
+                inputs=inputs,
+                outputs=outputs,
+                binds=tuple(sorted(bound)),
+                reads=tuple(sorted(read & frozenset(self.current))),
+                definition=definition,
+                display=not bound and not mutated and statement.kind is StatementKind.EXPRESSION,
+                hazards=hazards,
+                random_state=() if run is None else run.random_state,
+                drew=() if run is None else run.drew,
+                files=() if run is None else run.files,
+                failed=run is not None and not run.completed,
+            )
+        )
+        for version in outputs:
+            self.current[version.name] = version
+        for name in deleted:
+            self.current.pop(name, None)
+
+    def _changes_options(self, statement: Statement, hazards: Sequence[Hazard]) -> bool:
+        if not statement.python or any(hazard.reluctance >= Reluctance.LAST_RESORT for hazard in hazards):
+            return False
+        return any(effect.kind is EffectKind.CONFIG and not effect.deferred for effect in statement.effects)
+
+
+def _is_definition(statement: Statement, unit: Unit, hazards: Sequence[Hazard]) -> bool:
+    if statement.kind not in DEFINITIONS or statement.python is None:
+        return False
+    if unit.run is None:
+        # An import or a def that ran before the recorder came is as good as any, unless its text does more.
+        grave = [hazard for hazard in hazards if "before nbdag" not in hazard.reason]
+        return not statement.opaque and all(hazard.reluctance < Reluctance.LAST_RESORT for hazard in grave)
+    return all(hazard.reluctance < Reluctance.LAST_RESORT for hazard in hazards)
+
+
+def _names(unit: Unit, kind: AccessKind, certainty: Certainty | None = None) -> frozenset[str]:
+    return frozenset(
+        access.name
+        for access in unit.statement.accesses
+        if access.kind is kind and not access.deferred and certainty in (None, access.certainty)
+    )
+
+
+def _bound(unit: Unit, siblings: Sequence[Statement]) -> frozenset[str]:
+    run = unit.run
+    if run is None:
+        return _names(unit, AccessKind.BIND)
+    seen = frozenset(run.bound)
+    if siblings:
+        # Several statements of one run: each gets what its text binds, the last what nobody's text does.
+        others = frozenset(access.name for other in siblings for access in other.accesses if access.kind is AccessKind.BIND)
+        seen = (seen - others if unit.last else frozenset()) | (seen & said_to_bind(unit))
+    return seen | (_names(unit, AccessKind.BIND, Certainty.MUST) if run.completed else frozenset())
+
+
+def _deleted(unit: Unit, bound: frozenset[str]) -> frozenset[str]:
+    said = _names(unit, AccessKind.DELETE, Certainty.MUST)
+    if unit.run is None:
+        return said
+    seen = frozenset(unit.run.deleted) if unit.last else frozenset()
+    return (seen | said if unit.run.completed else seen) - bound
+
+
+def _read(unit: Unit, siblings: Sequence[Statement]) -> frozenset[str]:
+    said = _names(unit, AccessKind.READ) | _names(unit, AccessKind.MUTATE) | _names(unit, AccessKind.DELETE)
+    if unit.run is None:
+        return said
+    seen = frozenset(unit.run.reached)
+    if siblings:
+        # What a sibling's text mentions was reached by the sibling.
+        seen -= frozenset(access.name for sibling in siblings for access in sibling.accesses) - said
+    return said | seen

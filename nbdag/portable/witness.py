@@ -1,0 +1,62 @@
+"""Says what is in a namespace so that another process can compare: runs in the live kernel and in the restored one.
+
+    testify(namespace, names) -> {"values": {name: tree}, "shared": [[name, name], ...]}
+
+``values`` are digest trees (``digest.py``), ``shared`` the groups of names that share state.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import types
+from typing import Any, Dict, Iterable, List
+
+from nbdag.portable.digest import digest_tree, shared
+
+DEPTH = 3  # levels of a value that are digested one by one, so that a difference can be pointed at
+
+
+def testify(namespace: Dict[str, object], names: Iterable[str]) -> Dict[str, Any]:
+    """Digest trees of ``names`` that exist in ``namespace``, and which of them share state."""
+    present = sorted(name for name in names if name in namespace)
+    values = {}
+    for name in present:
+        try:
+            values[name] = digest_tree(namespace[name], namespace, DEPTH)
+        except Exception as error:
+            values[name] = "?cannot be digested: " + type(error).__name__
+    return {"values": values, "shared": _groups(namespace, present)}
+
+
+def _groups(namespace: Dict[str, object], names: List[str]) -> List[List[str]]:
+    return sorted(group for group in shared(namespace, names) if len(group) > 1)
+
+
+def restore_and_testify(script: str, names: List[str], path: str) -> None:
+    """Run restore.py at ``script`` as ``__main__`` would be run, write what it left to ``path`` as JSON, and end.
+
+    Ends the process without waiting for threads or exit handlers of the restored session.
+    """
+    main = types.ModuleType("__main__")
+    main.__dict__["__file__"] = script
+    sys.modules["__main__"] = main
+    sys.argv = [script]
+    begun = time.perf_counter()
+    status = 0
+    with open(script, encoding="utf-8") as file:
+        code = compile(file.read(), script, "exec")
+    try:
+        exec(code, main.__dict__)
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else (0 if end.code is None else 1)
+    seconds = time.perf_counter() - begun
+    found = testify(main.__dict__, names)
+    found.update({"status": status, "seconds": seconds})
+    with open(path, "w", encoding="utf-8") as output:
+        json.dump(found, output)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

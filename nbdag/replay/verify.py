@@ -1,0 +1,140 @@
+"""The proof: restore a bundle in a fresh process, elsewhere, and compare every variable with the live session.
+
+Both sides testify in digests that do not depend on the process (``portable/digest.py``), so that neither has to hold the
+other's values. A value that the live session itself cannot give a stable digest of is "incomparable", never "identical".
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from nbdag.errors import IntegrityError
+from nbdag.link import link
+from nbdag.model import Comparison, Verdict
+from nbdag.portable.digest import difference_path
+
+IDENTICAL, INCOMPARABLE, DIFFERENT, MISSING = "identical", "incomparable", "different", "missing"
+
+GOOD = frozenset({IDENTICAL, INCOMPARABLE})
+
+PATIENCE = 3600.0
+"""Seconds after which a restore that has not ended counts as hanging."""
+
+DRIVER = """
+import json, sys, types
+module = types.ModuleType("nbdag_witness")
+sys.modules["nbdag_witness"] = module
+with open(sys.argv[1], encoding="utf-8") as file:
+    exec(compile(file.read(), sys.argv[1], "exec"), module.__dict__)
+with open(sys.argv[3], encoding="utf-8") as file:
+    names = json.load(file)
+module.restore_and_testify(sys.argv[2], names, sys.argv[4])
+"""
+
+
+class Commands(Protocol):
+    """The agent in the user's kernel."""
+
+    def command(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    """What one process says its variables are."""
+
+    values: Mapping[str, Any]
+    shared: frozenset[frozenset[str]]
+    verdict: Verdict = Verdict()
+
+    @classmethod
+    def of_kernel(cls, agent: Commands, path: Path) -> Testimony:
+        """Ask the live session, twice: what does not even agree with itself cannot be compared."""
+        first, second = (cls._ask(agent, path) for _ in range(2))
+        stable = {
+            name: tree if second.values.get(name) == tree else "?its digest changes from look to look"
+            for name, tree in first.values.items()
+        }
+        return cls(stable, first.shared)
+
+    @classmethod
+    def _ask(cls, agent: Commands, path: Path) -> Testimony:
+        agent.command("digest", {"path": str(path), "names": None})
+        return cls.parse(json.loads(path.read_text(encoding="utf-8")))
+
+    @classmethod
+    def parse(cls, said: Mapping[str, Any], verdict: Verdict = Verdict()) -> Testimony:
+        return cls(said["values"], frozenset(frozenset(group) for group in said["shared"]), verdict)
+
+
+def restore_and_testify(bundle: Path, executable: str, work: Path, names: Sequence[str]) -> Testimony:
+    """Run ``bundle``'s restore.py under ``executable`` in an empty directory under ``work``.
+
+    Raises IntegrityError when nothing came back at all: then the bundle is broken and not merely incomplete.
+    """
+    elsewhere = work / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    witness, wanted, answer = work / "witness.py", work / "names.json", work / "restored.json"
+    if not witness.exists():
+        witness.write_text(link(["nbdag.portable.witness"]), encoding="utf-8")
+    wanted.write_text(json.dumps(list(names)), encoding="utf-8")
+    answer.unlink(missing_ok=True)
+    command = [executable or sys.executable, "-c", DRIVER]
+    command += [str(path.absolute()) for path in (witness, bundle / "restore.py", wanted, answer)]
+    try:
+        done = subprocess.run(
+            command, cwd=elsewhere, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise IntegrityError(f"restoring did not end within {PATIENCE:.0f} s", "compile with --no-verify") from None
+    messages = done.stderr.decode("utf-8", "replace")
+    try:
+        said = json.loads(answer.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        last = (messages.strip().splitlines() or ["no message"])[-1]
+        raise IntegrityError(
+            f"the bundle did not restore in a fresh process (exit status {done.returncode}): {last}",
+            "compile with --no-verify keeps it all the same; please report this",
+        ) from None
+    notes = tuple(line for line in messages.splitlines() if line.strip())
+    verdict = Verdict(restore_seconds=said["seconds"], exit_status=said["status"], notes=notes)
+    return Testimony.parse(said, verdict)
+
+
+def compare(live: Testimony, restored: Testimony, names: Sequence[str]) -> tuple[Comparison, ...]:
+    """One comparison per name of ``names``, in their order: value first, then with whom it shares state."""
+    wanted = frozenset(names)
+    return tuple(_compare_one(name, live, restored, wanted) for name in names)
+
+
+def _compare_one(name: str, live: Testimony, restored: Testimony, wanted: frozenset[str]) -> Comparison:
+    if name not in restored.values:
+        return Comparison(name, MISSING)
+    ours, theirs = live.values.get(name), restored.values[name]
+    reason = incomparable(ours)
+    if reason:
+        return Comparison(name, INCOMPARABLE, reason)
+    if ours != theirs:
+        return Comparison(name, DIFFERENT, difference_path(ours, theirs))
+    before, after = _partners(name, live.shared, wanted), _partners(name, restored.shared, wanted)
+    if before != after:
+        split, joined = ", ".join(sorted(before - after)), ", ".join(sorted(after - before))
+        detail = f"no longer shares state with {split}" if split else f"shares state with {joined}"
+        return Comparison(name, DIFFERENT, detail)
+    return Comparison(name, IDENTICAL)
+
+
+def _partners(name: str, groups: frozenset[frozenset[str]], wanted: frozenset[str]) -> frozenset[str]:
+    return next((group & wanted - {name} for group in groups if name in group), frozenset())
+
+
+def incomparable(tree: Any) -> str:
+    """Why a digest tree cannot be compared as a whole, "" if it can."""
+    if isinstance(tree, str) and tree.startswith("?"):
+        return tree[1:]
+    return ""

@@ -169,6 +169,7 @@ class CellFacts:
     statements: tuple[Statement, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     language: str = "python"  # "bash", "html" ... for a cell whose %%magic hands its body to another language
+    code: object = field(default=None, compare=False, repr=False)  # for analysis.resolve: the cell, lowered
 
 
 # ------------------------------------------------------------------------------------------------ trace

@@ -203,7 +203,9 @@ def compile_bundle(
         with KernelAgent(connection_file, wait=progress.say) as kernel:
             if not kernel.command("status", {}).get("recording"):
                 kernel.command("start", {"late": True})
-                progress.say("this kernel was not recorded: what ran in it before can be stored, but not replayed safely")
+                progress.say(
+                    "this kernel was not recorded: what ran in it before can be stored, but not replayed safely"
+                )
             return _compile(kernel, out, None, "", objective, bandwidth, verify, preferences, progress)
     session, text = _find_or_run(notebook, state_directory, allow_errors, progress)
     with _attach(session, progress) as kernel:
@@ -313,9 +315,7 @@ def _provenance(understood: Understood) -> dict[str, str]:
 
 def _summary(understood: Understood, session: str, seconds: float, notebook: Notebook | None) -> Analysis:
     trace, graph, cell_of = understood.trace, understood.graph, understood.labels.cell_of
-    summaries = [
-        summarize_cell(cell, fact) for cell, fact in zip(understood.cells, understood.cell_facts, strict=True)
-    ]
+    summaries = [summarize_cell(cell, fact) for cell, fact in zip(understood.cells, understood.cell_facts, strict=True)]
     return Analysis(
         notebook=understood.source,
         cells=add_runs(summaries, graph, trace, cell_of),

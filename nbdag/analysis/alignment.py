@@ -1,6 +1,6 @@
 """Which statement of the text each recorded run was: static statements and runs of one execution, paired by node.
 
-IPython runs every top-level node of a cell by itself, and the recorder sees those; the text may have more to say, for the
+IPython runs every top-level node of a cell by itself, and the recorder sees those; the text may have more to say: the
 body of a ``%%time`` cell is one node of several statements::
 
     %%time                      node 0, one run      ->  two units that share the run
@@ -20,8 +20,8 @@ from nbdag.model import CellFacts, Execution, Outcome, Place, Statement, Stateme
 class Unit:
     """The unit of replay: a statement with the run that the recorder saw of it.
 
-    ``run`` is None for what ran before the recorder came. ``share`` counts the units of the same run, ``last`` marks the
-    last of them: what the run did is known once it has passed.
+    ``run`` is None for what ran before the recorder came. ``share`` counts the units of the same run, ``last`` marks
+    the last of them: what the run did is known once it has passed.
     """
 
     statement: Statement

@@ -48,9 +48,7 @@ UNKNOWN_SECONDS = 1.0
 DEFINITIONS = (StatementKind.IMPORT, StatementKind.FUNCTION, StatementKind.CLASS)
 
 
-def reconcile(
-    facts: Sequence[CellFacts], trace: Trace, digest_of: DigestOfFile = sha256_of_file
-) -> SessionGraph:
+def reconcile(facts: Sequence[CellFacts], trace: Trace, digest_of: DigestOfFile = sha256_of_file) -> SessionGraph:
     """The session graph of ``trace``; ``facts`` are those of its executions, one by one, calls resolved."""
     builder = _Builder(digest_of)
     nested: dict[int, list[Execution]] = {}
@@ -183,7 +181,9 @@ def _bound(unit: Unit, siblings: Sequence[Statement]) -> frozenset[str]:
     seen = frozenset(run.bound)
     if siblings:
         # Several statements of one run: each gets what its text binds, the last what nobody's text does.
-        others = frozenset(access.name for other in siblings for access in other.accesses if access.kind is AccessKind.BIND)
+        others = frozenset(
+            access.name for other in siblings for access in other.accesses if access.kind is AccessKind.BIND
+        )
         seen = (seen - others if unit.last else frozenset()) | (seen & said_to_bind(unit))
     return seen | (_names(unit, AccessKind.BIND, Certainty.MUST) if run.completed else frozenset())
 

@@ -110,9 +110,7 @@ def join_edges(static: Sequence[Edge], observed: Mapping[tuple[int, int], frozen
     return tuple(joined)
 
 
-def summarize_variables(
-    graph: SessionGraph, trace: Trace, cell_of: Mapping[int, int]
-) -> tuple[VariableSummary, ...]:
+def summarize_variables(graph: SessionGraph, trace: Trace, cell_of: Mapping[int, int]) -> tuple[VariableSummary, ...]:
     """One row per active variable, modules last, otherwise by name."""
     made_by: dict[str, int | None] = {}
     linked: dict[str, tuple[str, ...]] = {}

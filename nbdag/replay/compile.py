@@ -4,13 +4,14 @@
       ^                                    |
       +------- store instead of replay, replay instead of store, or keep and name what differs
 
-The candidate is a hidden directory beside the place it will have, so that an older bundle there stays whole until the new
-one is proven.
+The candidate is a hidden directory beside the place it will have, so that an older bundle there stays whole until the
+new one is proven.
 """
 
 from __future__ import annotations
 
 import base64
+import glob
 import json
 import os
 import shutil
@@ -39,7 +40,7 @@ from nbdag.model import (
 from nbdag.replay.bundle import check_destination, publish, write_bundle
 from nbdag.replay.cost import CostModel
 from nbdag.replay.planner import Preferences, make_plan
-from nbdag.replay.requirements import distributions_of, modules_of_code, modules_of_pickle
+from nbdag.replay.requirements import distributions_of, modules_of_code
 from nbdag.replay.verify import GOOD, Testimony, compare, restore_and_testify
 
 MOST_ROUNDS = 5
@@ -126,6 +127,10 @@ def compile_session(
             by_name = _definitions(graph, plan)
             say(f"writing {_count(plan, Load)} stored and {_count(plan, Replay)} replayed steps")
             encoded = staging.encode(agent, plan, by_name)
+            refused = {tuple(group["names"]): group["error"] for group in encoded["groups"] if "error" in group}
+            if refused:
+                graph = without_storage(graph, refused)
+                continue
             bundle = write_bundle(
                 plan,
                 encoded,
@@ -135,7 +140,7 @@ def compile_session(
                 process_state=world["process_state"],
                 random_states=world["random_states"],
                 provenance=provenance,
-                requirements=_requirements(plan, encoded, staging.directory, trace.executable),
+                requirements=_requirements(plan, encoded, trace.executable),
             )
             if witness is None:
                 verdict = Verdict(verified=False)
@@ -152,6 +157,19 @@ def compile_session(
             preferences = repaired
         bundle = publish(candidate, out, bundle)
     return plan, bundle, verdict
+
+
+def without_storage(graph: SessionGraph, refused: Mapping[tuple[str, ...], str]) -> SessionGraph:
+    """``graph`` with the co-variables of ``refused`` marked as not storable, each for its reason."""
+    return replace(
+        graph,
+        covariables=tuple(
+            replace(covariable, storable=False, obstacle=refused[covariable.names])
+            if covariable.names in refused
+            else covariable
+            for covariable in graph.covariables
+        ),
+    )
 
 
 def repair(
@@ -232,43 +250,51 @@ def _world(agent: Commands, work: Path) -> dict[str, Any]:
     path = work / "world.json"
     agent.command("world", {"path": str(path)})
     found = json.loads(path.read_text(encoding="utf-8"))
+    states = {key: base64.b64decode(state) for key, state in found["states"].items()}
     return {
-        "process_state": found["process_state"],
-        "random_states": {name: base64.b64decode(state) for name, state in found["random_states"].items()},
+        "process_state": found["difference"],
+        "random_states": {generator: states[key] for generator, key in found["random_state"].items()},
     }
 
 
-def _requirements(
-    plan: Plan, encoded: Mapping[str, Any], staging: Path, executable: str
-) -> tuple[tuple[str, str], ...]:
+def _requirements(plan: Plan, encoded: Mapping[str, Any], executable: str) -> tuple[tuple[str, str], ...]:
     modules: set[str] = set()
     for group in encoded["groups"]:
-        modules.update(group.get("modules", ()))
-        modules.update(modules_of_pickle(_head(group, staging)))
+        modules.update(group["modules"])
     for step in plan.steps:
         if isinstance(step, Replay):
             modules.update(modules_of_code(step.code))
     return distributions_of(modules, executable)
 
 
-def _head(group: Mapping[str, Any], staging: Path) -> bytes:
-    head = group["head"]
-    if "inline" in head:
-        return base64.b64decode(head["inline"])
-    return (staging / str(head["file"])).read_bytes()
-
-
 @contextmanager
 def _workspace(out: Path) -> Iterator[Path]:
-    """A hidden directory beside ``out``, on the same file system, gone afterwards whatever happens."""
+    """A hidden directory beside ``out``, on the same file system, gone afterwards whatever happens.
+
+    Those of earlier compilations that were killed are removed on the way: their names carry the process they belong to.
+    """
     parent = out.absolute().parent
+    prefix = f".{out.name}.nbdag-"
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.nbdag-", dir=parent))
+        for left_over in parent.glob(f"{glob.escape(prefix)}*"):
+            owner = left_over.name.removeprefix(prefix).split("-")[0]
+            if owner.isdigit() and not _is_running(int(owner)):
+                shutil.rmtree(left_over, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=parent))
     except OSError as error:
         raise OutputError(f"cannot write beside {out}: {error.strerror}", "choose another --out") from error
     try:
-        os.chmod(work, 0o700)
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -67,7 +67,7 @@ class CostModel:
 
 
 def measure_bandwidth(directory: Path, *, size: int = 16 << 20, rounds: int = 3) -> float:
-    """Bytes per second of writing ``size`` bytes durably into ``directory`` (the nearest parent that exists): the median."""
+    """Bytes per second of writing ``size`` bytes durably into ``directory``, or the nearest parent that exists."""
     while not directory.is_dir():
         directory = directory.parent
     block = os.urandom(1 << 20)

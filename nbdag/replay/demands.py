@@ -54,11 +54,11 @@ def demand(graph: SessionGraph) -> Demands:
     for step in graph.steps:
         needed, read = set(), set()
         for version in step.inputs:
-            number = owner.get(version)
+            holder = owner.get(version)
             # A stored covariable is loaded once the last of its names was bound; whoever reads one of them before
             # that gets it from its maker instead.
-            if number is not None and (load_after[number] < step.position or version.made_by == UNRECORDED):
-                read.add(number)
+            if holder is not None and (load_after[holder] < step.position or version.made_by == UNRECORDED):
+                read.add(holder)
             elif version.made_by == UNRECORDED:
                 unrecorded.setdefault(step.position, version.name)
             else:
@@ -107,7 +107,9 @@ def impossible_steps(graph: SessionGraph, demands: Demands, lost: frozenset[int]
         if never:
             reasons[position] = never
         elif position in demands.unrecorded:
-            reasons[position] = f"it reads an earlier value of {demands.unrecorded[position]} that nothing recorded made"
+            reasons[position] = (
+                f"it reads an earlier value of {demands.unrecorded[position]} that nothing recorded made"
+            )
         elif gone is not None:
             reasons[position] = f"it reads {', '.join(graph.covariables[gone].names)}, which cannot be moved"
         elif blocked is not None:

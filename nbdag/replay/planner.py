@@ -2,7 +2,7 @@
 
 ElasticNotebook (section 5.2) reduces the choice to a minimum cut; here the nodes are statements instead of cells::
 
-    source --store(x)--> maker(x) --inf--> what maker(x) needs ... --run(s)--> sink     (each step s has its own run arc)
+    source --store(x)--> maker(x) --inf--> what maker(x) needs ... --run(s)--> sink     (every step s has a run arc)
 
 A covariable that is not stored lies on the source's side with its makers, and every step on that side is replayed. Two
 contractions keep the network small: definitions are replayed in any case and drop out, and a step that only one other
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from nbdag.errors import PlanError
-from nbdag.model import Action, Decision, Diagnostic, Load, Plan, Reluctance, Replay, SessionGraph, Severity
+from nbdag.model import Action, Decision, Diagnostic, Load, Plan, Reluctance, Replay, SessionGraph, Severity, Step
 from nbdag.replay.cost import NANOSECONDS, CostModel
 from nbdag.replay.demands import Demands, closure, demand, forced_steps, impossible_steps, lost_covariables
 from nbdag.replay.mincut import INFINITE, FlowNetwork
@@ -92,9 +92,7 @@ def pose(graph: SessionGraph, costs: CostModel, preferences: Preferences = Prefe
     lost = lost_covariables(graph, demands, named_store)
     impossible = impossible_steps(graph, demands, frozenset(lost))
     must_store = frozenset(
-        number
-        for number in named_store | altered
-        if number not in lost and graph.covariables[number].storable
+        number for number in named_store | altered if number not in lost and graph.covariables[number].storable
     )
     must_replay = frozenset(
         number
@@ -217,7 +215,7 @@ def lay_out(problem: Problem, stored: frozenset[int]) -> Plan:
     for position in sorted(replayed):
         step = graph.steps[position]
         bound.update(step.binds)
-        names = tuple(sorted({version.name for version in step.outputs}))
+        names = _outputs(step)
         replay = Replay(
             position,
             f"step {step.position}",
@@ -243,6 +241,11 @@ def lay_out(problem: Problem, stored: frozenset[int]) -> Plan:
     )
 
 
+def _outputs(step: Step) -> tuple[str, ...]:
+    """The names that ``step`` leaves in a new version, without pseudo-names such as <options>."""
+    return tuple(sorted({version.name for version in step.outputs if version.name.isidentifier()}))
+
+
 def _store_all(problem: Problem) -> frozenset[int]:
     return frozenset(
         number
@@ -257,7 +260,10 @@ def _replay_all(problem: Problem) -> frozenset[int]:
         for number, covariable in enumerate(problem.graph.covariables)
         if covariable.storable
         and number not in problem.lost
-        and (number in problem.must_store or any(m < 0 or m in problem.impossible for m in problem.demands.makers[number]))
+        and (
+            number in problem.must_store
+            or any(m < 0 or m in problem.impossible for m in problem.demands.makers[number])
+        )
     )
 
 
@@ -317,7 +323,7 @@ def _findings(problem: Problem, replayed: frozenset[int]) -> Iterable[Diagnostic
         step = problem.graph.steps[position]
         for hazard in step.hazards:
             if hazard.reluctance is Reluctance.LAST_RESORT:
-                names = ", ".join(sorted({version.name for version in step.outputs})) or "nothing"
+                names = ", ".join(_outputs(step)) or "nothing"
                 yield Diagnostic(
                     "replay-not-exact",
                     Severity.WARNING,

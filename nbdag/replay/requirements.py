@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import pickletools
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -25,33 +24,6 @@ for dist in importlib.metadata.distributions():
 json.dump({"found": found, "builtin": sorted(wanted & set(getattr(sys, "stdlib_module_names", ())))}, sys.stdout)
 """
 """Runs in the kernel's own interpreter: top-level module -> the distributions that bring it, with versions."""
-
-
-def modules_of_pickle(head: bytes) -> frozenset[str]:
-    """Top-level modules that loading ``head`` imports, by reading its opcodes; nothing is executed."""
-    found: set[str] = set()
-    memo: list[str | None] = []
-    recent: list[str | None] = [None, None]
-    for opcode, argument, _ in pickletools.genops(head):
-        name = opcode.name
-        if name in ("MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT"):
-            memo.append(recent[-1])
-            continue
-        if name == "STACK_GLOBAL":
-            if isinstance(recent[-2], str):
-                found.add(recent[-2].split(".")[0])
-            recent.append(None)
-        elif name == "GLOBAL" and isinstance(argument, str):
-            found.add(argument.split()[0].split(".")[0])
-            recent.append(None)
-        elif name in ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"):
-            recent.append(str(argument))
-        elif name in ("BINGET", "LONG_BINGET", "GET") and isinstance(argument, int):
-            recent.append(memo[argument] if argument < len(memo) else None)
-        else:
-            recent.append(None)
-        del recent[:-2]
-    return frozenset(found)
 
 
 def modules_of_code(code: str) -> frozenset[str]:

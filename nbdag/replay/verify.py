@@ -1,7 +1,8 @@
 """The proof: restore a bundle in a fresh process, elsewhere, and compare every variable with the live session.
 
-Both sides testify in digests that do not depend on the process (``portable/digest.py``), so that neither has to hold the
-other's values. A value that the live session itself cannot give a stable digest of is "incomparable", never "identical".
+Both sides testify in digests that do not depend on the process (``portable/digest.py``), so that neither has to hold
+the other's values. A value that the live session itself cannot give a stable digest of is "incomparable", never
+"identical".
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,7 +51,7 @@ class Testimony:
 
     values: Mapping[str, Any]
     shared: frozenset[frozenset[str]]
-    verdict: Verdict = Verdict()
+    verdict: Verdict = field(default_factory=Verdict)
 
     @classmethod
     def of_kernel(cls, agent: Commands, path: Path) -> Testimony:

@@ -1,4 +1,4 @@
-"""Text and trace become one history: the rules at the head of reconcile.py, mutation.py, alignment.py and hazards.py."""
+"""Text and trace become one history: the rules at the heads of reconcile, mutation, alignment and hazards."""
 
 from __future__ import annotations
 
@@ -91,8 +91,14 @@ CASES = [
     ),
     (
         "an unseen change is laid on the statement whose text may change it",
-        [X, [(says("r:x", 0), ran(0, reached="x", unseen="x")), (says("m?:x", 1), ran(1, reached="x", unseen="x")),
-             (says("b:y", 2), ran(2, bound="y", changed="x"))]],
+        [
+            X,
+            [
+                (says("r:x", 0), ran(0, reached="x", unseen="x")),
+                (says("m?:x", 1), ran(1, reached="x", unseen="x")),
+                (says("b:y", 2), ran(2, bound="y", changed="x")),
+            ],
+        ],
         ["-> x", "x@0 ->", "x@0 -> x!", "-> y"],
     ),
     (
@@ -107,8 +113,13 @@ CASES = [
     ),
     (
         "a value made in this cell and never looked at is taken at the text's word",
-        [[(says("b:x", 0), ran(0, bound="x", unseen="x")), (says("m?:x", 1), ran(1, reached="x", unseen="x")),
-          (says("r:x", 2), ran(2, reached="x", unseen="x"))]],
+        [
+            [
+                (says("b:x", 0), ran(0, bound="x", unseen="x")),
+                (says("m?:x", 1), ran(1, reached="x", unseen="x")),
+                (says("r:x", 2), ran(2, reached="x", unseen="x")),
+            ]
+        ],
         ["-> x", "x@0 -> x!", "x@1 ->"],
     ),
     (

@@ -40,17 +40,29 @@ def session(*cells: str, seconds: dict[int, float] | None = None, sizes: dict[st
         latest |= {version.name: version for version in outputs}
         steps.append(
             Step(
-                position, position, cell, 1, seconds.get(position, 1.0), inputs, outputs, tuple(bound),
-                definition=position in kinds.get("definitions", ()), hazards=tuple(hazards.get(position, ())),  # type: ignore
+                position,
+                position,
+                cell,
+                1,
+                seconds.get(position, 1.0),
+                inputs,
+                outputs,
+                tuple(bound),
+                definition=position in kinds.get("definitions", ()),
+                hazards=tuple(hazards.get(position, ())),  # type: ignore
             )
         )
     groups = [list(group) for group in linked]  # type: ignore[attr-defined]
     groups += [[name] for name in latest if not any(name in group for group in groups)]
     covariables = tuple(
         Covariable(
-            tuple(sorted(group)), tuple(latest[name] for name in sorted(group)),
-            sum(sizes.get(name, 1000) for name in group), 0.0, unstorable.isdisjoint(group),
-            "" if unstorable.isdisjoint(group) else "a generator", ValueKind.DATA,
+            tuple(sorted(group)),
+            tuple(latest[name] for name in sorted(group)),
+            sum(sizes.get(name, 1000) for name in group),
+            0.0,
+            unstorable.isdisjoint(group),
+            "" if unstorable.isdisjoint(group) else "a generator",
+            ValueKind.DATA,
         )
         for group in sorted(groups)
     )
@@ -178,8 +190,7 @@ def test_the_plan_is_as_cheap_as_the_best_of_all_subsets(graph: SessionGraph) ->
         cost
         for size in range(len(numbers) + 1)
         for stored in itertools.combinations(numbers, size)
-        if not any(problem.given(n) for n in stored)
-        and (cost := evaluate(problem, frozenset(stored))) is not None
+        if not any(problem.given(n) for n in stored) and (cost := evaluate(problem, frozenset(stored))) is not None
     )
     assert evaluate(problem, cheapest(problem)) == best
 
@@ -235,7 +246,9 @@ def test_the_cut_equals_networkx(size: int, arcs: list[tuple[int, int, int]]) ->
 SHAPES = {
     "growing": lambda n: [f"v{i - 1} -> v{i}" if i else "-> v0" for i in range(n)],
     "one object changed in place by every cell": lambda n: ["-> x", *["-> x!"] * (n - 1)],
-    "a window of ten names rebound for ever": lambda n: [f"v{(i - 1) % 10} -> v{i % 10}" if i else "-> v0" for i in range(n)],
+    "a window of ten names rebound for ever": lambda n: [
+        f"v{(i - 1) % 10} -> v{i % 10}" if i else "-> v0" for i in range(n)
+    ],
 }
 
 

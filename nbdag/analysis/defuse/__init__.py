@@ -1,0 +1,1 @@
+"""Definition and use: libcst tree -> lowered code -> evaluated statements."""

@@ -1,0 +1,537 @@
+"""Calls: whom they reach, what that changes, and what they return.
+
+    f(x)            a user's function: its body is followed with what is known of x
+    np.sort(x)      a table says that nothing is changed
+    x.sort()        x is a list: a table says that the receiver is changed; x unknown: it may be
+    lib.g(x, f)     nobody knows: x may be changed, and f may be called
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from nbdag.analysis import effects, purity
+from nbdag.analysis.defuse import tree
+from nbdag.analysis.defuse.expressions import Expressions
+from nbdag.analysis.defuse.state import MAY, MUST, READ
+from nbdag.analysis.defuse.values import (
+    BY_TYPE,
+    IMMUTABLE,
+    ITERATORS,
+    NONE,
+    UNKNOWN,
+    Frame,
+    UserClass,
+    UserFunction,
+    Value,
+    join,
+    unique,
+)
+from nbdag.analysis.purity import Signature
+from nbdag.model import EffectKind
+
+Given = list[tuple[str, str, Value]]  # (keyword, star, value) of each argument, in order
+
+# Methods of this name change their receiver whatever it is, if nothing is done with the result.
+MUTATORS = frozenset(
+    "append extend insert remove clear sort reverse update add discard setdefault popitem pop appendleft popleft "
+    "extendleft rotate put put_nowait fit fit_transform partial_fit set write writelines seek close __setitem__ "
+    "__delitem__ add_node add_edge add_nodes_from add_edges_from remove_node remove_edge fill load_state_dict step "
+    "zero_grad train eval backward".split()
+)
+SURE_MUTATORS = frozenset("append extend insert clear reverse add discard pop popitem setdefault popleft update".split())
+OPAQUE_BUILTINS = frozenset("exec eval compile globals locals __import__ get_ipython execfile".split())
+MAX_DEPTH = 24
+MAX_STEPS = 20_000  # calls followed per statement; more than that is taken to do anything
+_QUERY_NAME = re.compile(r"@([^\W\d]\w*)")
+
+
+class Calls(Expressions):
+    """Evaluates calls."""
+
+    unused = False  # the value of the call at hand is thrown away
+
+    def call(self, node: tree.Call) -> Value:
+        unused, self.unused = self.unused, False
+        func = node.func
+        if func.__class__ is tree.Attribute:
+            receiver = self.silent(func.value)  # type: ignore[union-attr]
+            name: str = func.name  # type: ignore[union-attr]
+            if receiver.path or receiver.klass is not None:
+                callee = self.attribute(receiver, name, node.at)
+                if callee.path or callee.functions or callee.klass is not None:
+                    return self._call_value(callee, node, receiver)
+            return self._call_method(receiver, name, node, unused)
+        if func.__class__ is tree.Name and func.id == "super" and not node.arguments:  # type: ignore[union-attr]
+            return self._super()
+        return self._call_value(self.expr(func), node)
+
+    def _arguments(self, node: tree.Call, quiet: bool) -> Given:
+        given: Given = []
+        self.quiet += quiet
+        for argument in node.arguments:
+            if argument.__class__ is tree.Argument and argument.star == "*":
+                value = self.expr(argument.value)
+                given.append(("", "*", self.iterate(value, self.position(argument.value))))
+            elif argument.star == "**":
+                given.append(("", "**", self.expr(argument.value).part()))
+            else:
+                given.append((argument.keyword, "", self.expr(argument.value)))
+        self.quiet -= quiet
+        return given
+
+    # ------------------------------------------------------------------------------------------ plain callees
+
+    def _call_value(self, callee: Value, node: tree.Call, receiver: Value | None = None) -> Value:
+        path = callee.path
+        if path and not callee.functions and callee.klass is None:
+            return self._call_path(purity.canonical(path), node, callee)
+        if callee.functions:
+            given = self._arguments(node, quiet=True)
+            return self._call_functions(callee, given, node)
+        if callee.klass is not None:
+            given = self._arguments(node, quiet=callee.klass.known())
+            if callee.made:
+                made = self.special(callee, "__call__", [value for _, _, value in given])
+                return made if made is not None else self.unknown(given, node, callee)
+            return self.instantiate(callee, given, node)
+        if callee.type in ("pandas.Plot",):
+            given = self._arguments(node, quiet=True)
+            self.effect(EffectKind.DISPLAY, "plot", MUST, node.at, node.end)
+            return Value("matplotlib.Axes")
+        given = self._arguments(node, quiet=False)
+        return self.unknown(given, node, callee)
+
+    def _call_functions(self, callee: Value, given: Given, node: tree.Call) -> Value:
+        if self.deferred:
+            return self.unknown(given, node, callee)
+        result: Value | None = None
+        several = len(callee.functions) > 1
+        self.doubt += several
+        for function in callee.functions:
+            before = self.site
+            if self.site is None:
+                self.site = (node.at, max(node.end, node.at + 1))
+            returned = self.follow(function, given, callee)
+            self.site = before
+            result = returned if result is None else join(result, returned)
+        self.doubt -= several
+        if callee.type == "wrapped":
+            # A decorator or partial that nobody knows: the arguments reach it too.
+            for _, _, value in given:
+                self.mutate(value, node.at, certain=False, deep=True)
+        assert result is not None
+        return result
+
+    def _call_path(self, path: str, node: tree.Call, callee: Value) -> Value:
+        name = path.removeprefix("builtins.")
+        if name in OPAQUE_BUILTINS or (name == "vars" and not node.arguments):
+            given = self._arguments(node, quiet=False)
+            self.opaque()
+            self._call_back(given, node, Signature())
+            return Value("object")
+        signature = purity.of_function(path)
+        before = self.quiet
+        known = signature is not None and not signature.opaque and not signature.everything
+        given = self._arguments(node, quiet=known)
+        self.quiet = before
+        rules = effects.of_call(path)
+        for rule in rules:
+            if rule.judge is None or rule.judge(_shape(node, given)):
+                self.effect(rule.kind, name, rule.certainty, node.at, node.end)
+        if path == "functools.partial" and given and given[0][2].functions:
+            return self._partial(given)
+        if path in _ON_ATTRIBUTES and given:
+            return self._on_attributes(path, given, node)
+        if signature is None and path.rpartition(".")[2] in ("query", "evaluate"):
+            self.opaque()
+        if signature is None:
+            kind = path if path.rpartition(".")[2][:1].isupper() else "object"
+            return self.unknown(given, node, None, kind)
+        if signature.opaque:
+            self.opaque()
+        result = self._apply(signature, None, given, node)
+        if signature.result is None and path.rpartition(".")[2][:1].isupper():
+            return Value(path, "", result.own, result.shared, result.inner, result.functions)
+        return result
+
+    def _partial(self, given: Given) -> Value:
+        first = given[0][2]
+        positional = tuple(value for keyword, star, value in given[1:] if not keyword and not star)
+        inner = frozenset().union(*(value.roots for _, _, value in given))
+        functions = tuple(
+            UserFunction(f.code, f.closure, f.defaults, f.owner, f.receiver, (*f.given, *positional))
+            for f in first.functions
+        )
+        return Value("partial", inner=inner, functions=functions)
+
+    def _on_attributes(self, path: str, given: Given, node: tree.Call) -> Value:
+        """``setattr``, ``getattr`` and their kin: on a module they may touch anything."""
+        target = given[0][2]
+        if target.path:
+            self.opaque()
+        if path in ("builtins.setattr", "builtins.delattr"):
+            self.mutate(target, node.at)
+            if len(given) > 2:
+                self.put_into(target, [given[2][2]])
+            return NONE
+        if path == "builtins.getattr" and len(node.arguments) > 1:
+            key = node.arguments[1].value
+            if isinstance(key, tree.Text):
+                return self.attribute(target, key.value, node.at)
+        return target.part()
+
+    # ------------------------------------------------------------------------------------------ methods
+
+    def _call_method(self, receiver: Value, name: str, node: tree.Call, unused: bool) -> Value:
+        kind = receiver.type
+        if kind is not None and receiver.klass is None:
+            signature = purity.of_method(kind, name)
+            if signature is not None:
+                if signature.opaque and self._query(node):
+                    signature = Signature(result=signature.result, inplace=signature.inplace)
+                quiet = not signature.opaque
+                given = self._arguments(node, quiet)
+                path = f"{kind}.{name}"
+                for rule in effects.of_call(path):
+                    if rule.judge is None or rule.judge(_shape(node, given)):
+                        self.effect(rule.kind, path, rule.certainty, node.at, node.end)
+                if signature.opaque:
+                    self.opaque()
+                return self._apply(signature, receiver, given, node)
+        inherited = self._inherited(receiver, name)
+        query = name in ("query", "eval", "evaluate") and not (receiver.klass is not None and receiver.klass.known())
+        named = query and self._query(node)
+        given = self._arguments(node, quiet=False)
+        if query and not named and (name == "query" or any(v.type == "str" for _, _, v in given)):
+            self.opaque()
+        for rule in effects.of_unknown_method(name):
+            if rule.judge is None or rule.judge(_shape(node, given)):
+                self.effect(rule.kind, "." + name, MAY, node.at, node.end)
+        if inherited:
+            return self._apply(inherited, receiver, given, node)
+        if kind in IMMUTABLE:
+            return self.unknown(given, node, None)
+        flagged = self._flag(given, "inplace")
+        certain = name in MUTATORS and (unused or name in SURE_MUTATORS)
+        if receiver.klass is not None and receiver.klass.known():
+            certain = False
+        self.mutate(receiver, node.at, certain=certain or flagged, deep=not certain)
+        if name in MUTATORS:
+            self.put_into(receiver, [value for _, _, value in given])
+            if certain and name in _STORERS:
+                self._call_back(given, node, Signature(), only_iterators=True)
+                return receiver.part()
+        result = self.unknown(given, node, None)
+        holder = receiver.view()
+        return Value("object", "", holder.own, result.shared | holder.shared | receiver.inner, result.inner, unique(
+            (*result.functions, *receiver.functions)))  # fmt: skip
+
+    def _inherited(self, receiver: Value, name: str) -> Signature | None:
+        """A table's word for a method that a user's class inherits from a library's."""
+        if receiver.klass is None or not receiver.made:
+            return None
+        for base in receiver.klass.foreign:
+            signature = purity.of_method(purity.canonical(base), name)
+            if signature is not None:
+                return signature
+        return None
+
+    def _query(self, node: tree.Call) -> bool:
+        """Records the names in ``df.query("a > @limit")``; False if the text is not known."""
+        if not node.arguments or not isinstance(node.arguments[0].value, tree.Text):
+            return False
+        text = node.arguments[0].value.value
+        for name in _QUERY_NAME.findall(text):
+            if self.frame is None or name not in self.frame.names:
+                self.read(name, node.at)
+        self.mention(text)
+        return True
+
+    @staticmethod
+    def _flag(given: Given, name: str) -> bool:
+        return any(keyword == name and value.type == "bool" for keyword, _, value in given)
+
+    # ------------------------------------------------------------------------------------------ by table
+
+    def _apply(self, signature: Signature, receiver: Value | None, given: Given, node: tree.Call) -> Value:
+        at = node.at
+        arguments = [value for _, _, value in given]
+        if signature.everything:
+            return self.unknown(given, node, receiver)
+        if signature.receiver and receiver is not None:
+            self.mutate(receiver, at)
+        inplace = signature.inplace and receiver is not None and self._inplace(node)
+        if inplace and receiver is not None:
+            self.mutate(receiver, at)
+        for position in signature.positions:
+            if position < len(arguments):
+                self.mutate(arguments[position], at)
+        for keyword, _, value in given:
+            if keyword in signature.keywords or keyword == "out":
+                self.mutate(value, at)
+            if value.type in ITERATORS:
+                self.mutate(value, at)
+        if receiver is not None and receiver.type == "generator":
+            self.iterate(receiver, at)
+        if signature.holds and receiver is not None:
+            self.put_into(receiver, arguments)
+        self._call_back(given, node, signature, receiver)
+        if inplace:
+            return NONE
+        return self._returned(signature, receiver, arguments)
+
+    @staticmethod
+    def _inplace(node: tree.Call) -> bool:
+        for argument in node.arguments:
+            if argument.keyword == "inplace":
+                return not (isinstance(argument.value, tree.Constant) and argument.value.value is False)
+        return False
+
+    def _returned(self, signature: Signature, receiver: Value | None, arguments: list[Value]) -> Value:
+        kind = signature.result
+        if kind in IMMUTABLE:
+            return Value(kind)
+        if signature.same:
+            source = receiver if receiver is not None else arguments[0] if arguments else UNKNOWN
+            return source
+        sources = ([] if receiver is None else [receiver]) + (arguments if receiver is None or signature.parts else [])
+        if signature.element:
+            taken = receiver if receiver is not None else arguments[0] if arguments else UNKNOWN
+            if taken.elements and taken.type != "dict":
+                return self.iterate(taken, self.statement_at)
+            return taken.part(kind)
+        if signature.view:
+            found = Value(kind)
+            for source in sources:
+                view = source.view(kind)
+                found = Value(
+                    kind, "", found.own, found.shared | view.shared, found.inner | view.inner,
+                    unique((*found.functions, *view.functions)),
+                )  # fmt: skip
+            return found
+        if signature.parts:
+            inner = frozenset().union(*(source.roots for source in sources if not source.immutable))
+            functions = unique(tuple(function for source in sources for function in source.functions))
+            functions = tuple(f for f in functions if not f.code.generator)
+            return Value(kind, inner=inner, functions=functions)
+        return Value(kind)
+
+    # ------------------------------------------------------------------------------------------ unknown callees
+
+    def unknown(self, given: Given, node: tree.Call, callee: Value | None, kind: str = "object") -> Value:
+        """Nobody knows what is called: it may change what it is given, call what can be called, return any of it."""
+        at = node.at
+        if callee is not None and callee.type == "object":
+            self.mutate(callee, at, certain=False)
+        sources = [value for _, _, value in given]
+        for keyword, _, value in given:
+            if value.path and value.type is None:
+                continue  # a module or a function of one
+            self.mutate(value, at, certain=keyword == "out", deep=True)
+        self._call_back(given, node, Signature())
+        shared = frozenset().union(*(v.own | v.shared | v.inner for v in sources if not v.immutable and not v.path))
+        functions = unique(tuple(function for value in sources for function in value.functions))
+        if functions and kind == "object":
+            kind = "wrapped"
+        return Value(kind, shared=shared, functions=functions)
+
+    def _call_back(
+        self, given: Given, node: tree.Call, signature: Signature, receiver: Value | None = None,
+        only_iterators: bool = False,
+    ) -> None:  # fmt: skip
+        """The functions among the arguments may be called, with parts of the other arguments and of the receiver."""
+        if self.deferred:
+            return
+        callers = [value for _, _, value in given if value.functions or value.klass is not None]
+        if receiver is not None and receiver.functions:
+            callers.append(receiver)
+        if not callers:
+            return
+        shared = frozenset().union(
+            *(v.own | v.shared | v.inner for _, _, v in given if not v.immutable and not v.path and not v.functions)
+        )
+        if receiver is not None:
+            shared |= receiver.own | receiver.shared | receiver.inner
+        anything = Value(shared=shared)
+        before = self.site
+        if self.site is None:
+            self.site = (node.at, max(node.end, node.at + 1))
+        self.doubt += 1
+        for value in callers:
+            for function in value.functions:
+                if not only_iterators or function.code.generator:
+                    self.follow(function, [("", "*", anything), ("", "**", anything)], value)
+            if value.klass is not None and not only_iterators:
+                self._special_uses(value, signature, anything)
+        self.doubt -= 1
+        self.site = before
+
+    def _special_uses(self, value: Value, signature: Signature, anything: Value) -> None:
+        """What a library can do with an instance (or class) of the user's: its special methods."""
+        owner = value.klass
+        assert owner is not None
+        if not value.made:
+            return
+        names = ("__call__", "__iter__", "__next__", "__len__", "__getitem__", "__str__", "__repr__", "__eq__", "__lt__")
+        for name in names:
+            found = owner.find(name)
+            if found is not None and found[1].functions:
+                self.follow_bound(found[1].functions[0], value, [("", "*", anything)], value)
+
+    # ------------------------------------------------------------------------------------------ the user's own code
+
+    def follow(self, function: UserFunction, arguments: Given, callee: Value) -> Value:
+        """Evaluates the body of ``function`` as called with ``arguments``; what it returns."""
+        if self.deferred:
+            return UNKNOWN
+        code = function.code
+        key = (
+            id(code), id(function.closure), self.doubt > 0 or self.early, callee.own, callee.shared,
+            None if function.receiver is None else function.receiver.key(),
+            tuple(value.key() for value in function.given),
+            tuple((keyword, star, value.key()) for keyword, star, value in arguments),
+        )  # fmt: skip
+        if key in self.followed:
+            return self.followed[key]
+        self.steps += 1
+        if self.active.count(id(code)) >= 2 or self.depth >= MAX_DEPTH or self.steps > MAX_STEPS:
+            if self.steps > MAX_STEPS:
+                self.opaque()
+            shared = frozenset().union(*(value.roots for _, _, value in arguments))
+            return Value(shared=shared)
+        frame = Frame("function", code.locals, function.closure, code.globals, code.nonlocals)
+        self._bind_parameters(function, arguments, callee, frame)
+        saved = (
+            self.frame, self.branch, self.early, self.returned, self.callee, self.depth, self.quiet, self.site,
+            self.definite,
+        )  # fmt: skip
+        self.frame, self.branch, self.returned, self.callee = frame, 0, [], callee
+        self.early = self.early or code.generator
+        self.depth, self.quiet, self.definite = self.depth + 1, 0, set(self.definite)
+        if self.site is None:
+            self.site = (self.statement_at, self.statement_at + 1)
+        self.active.append(id(code))
+        self.run(code.body)
+        self.active.pop()
+        returned, sure = self.returned, self.definite
+        (
+            self.frame, self.branch, self.early, self.returned, self.callee, self.depth, self.quiet, self.site,
+            self.definite,
+        ) = saved  # fmt: skip
+        if not self.doubt:
+            self.definite |= sure
+        result = self._result(function, returned)
+        self.followed[key] = result
+        return result
+
+    @staticmethod
+    def _result(function: UserFunction, returned: list[Value]) -> Value:
+        if not returned:
+            return Value("generator", functions=(function,)) if function.code.generator else NONE
+        result = returned[0]
+        for value in returned[1:]:
+            result = join(result, value)
+        if function.code.generator:
+            inner = frozenset().union(*(value.roots for value in returned if not value.immutable))
+            return Value("generator", inner=inner, functions=(function, *result.functions))
+        return result
+
+    def _bind_parameters(self, function: UserFunction, arguments: Given, callee: Value, frame: Frame) -> None:
+        variables = frame.variables
+        positional = [value for keyword, star, value in arguments if not keyword and not star]
+        positional[:0] = function.given
+        if function.receiver is not None:
+            positional.insert(0, function.receiver)
+        named = {keyword: value for keyword, _, value in arguments if keyword}
+        spread = [value for _, star, value in arguments if star]
+        rest: Value | None = None
+        for value in spread:
+            rest = value if rest is None else join(rest, value)
+        roots = callee.own | callee.shared
+        for parameter in function.code.parameters:
+            name = parameter.name
+            if parameter.kind == "*":
+                variables[name] = Value("tuple").holding([*positional, *spread])
+                positional = []
+            elif parameter.kind == "**":
+                variables[name] = Value("dict").holding([*named.values(), *spread])
+            elif parameter.kind == "positional" and positional:
+                variables[name] = positional.pop(0)
+            elif name in named:
+                variables[name] = named.pop(name)
+            elif rest is not None:
+                variables[name] = rest
+            elif name in function.defaults:
+                default = function.defaults[name]
+                variables[name] = default if default.immutable else Value(
+                    default.type, default.path, default.own, default.shared | roots, default.inner, default.functions,
+                    default.klass, default.made,
+                )  # fmt: skip
+
+    def instantiate(self, callee: Value, given: Given, node: tree.Call) -> Value:
+        """A new instance of the user's class ``callee``."""
+        owner = callee.klass
+        assert owner is not None
+        instance = Value("instance", klass=owner, made=True)
+        instance.inner = frozenset().union(*(v.roots for _, _, v in given if not v.immutable and not v.path))
+        instance.functions = unique(tuple(f for _, _, v in given for f in v.functions))
+        found = owner.find("__init__") or owner.find("__new__")
+        before = self.site
+        if self.site is None:
+            self.site = (node.at, max(node.end, node.at + 1))
+        if found is not None and found[1].functions:
+            self.follow_bound(found[1].functions[0], instance, given, instance)
+        self.site = before
+        if not owner.known() and not all(purity.of_function(purity.canonical(p)) or p == "object" for p in owner.foreign):
+            self.unknown(given, node, None)
+        if self.deferred:
+            self.unknown(given, node, None)
+        instance.functions = ()
+        return instance
+
+    def _super(self) -> Value:
+        frame = self.frame
+        while frame is not None and frame.kind != "function":
+            frame = frame.parent
+        if frame is None or not frame.variables:
+            return Value()
+        receiver = next(iter(frame.variables.values()))
+        if receiver.klass is None:
+            return receiver
+        bases = receiver.klass.bases
+        parent = UserClass("super", bases, receiver.klass.foreign, {}, receiver.klass.fields)
+        return Value(
+            receiver.type, "", receiver.own, receiver.shared, receiver.inner, receiver.functions, parent, receiver.made
+        )
+
+
+_STORERS = frozenset("append extend insert add appendleft update setdefault put".split())
+_ON_ATTRIBUTES = frozenset(
+    ("builtins.setattr", "builtins.delattr", "builtins.getattr", "builtins.vars", "builtins.hasattr")
+)
+
+
+def _shape(node: tree.Call, given: Given) -> effects.Shape:
+    """What rules may look at: the constants among the arguments, and the types."""
+    positional: list[object] = []
+    keywords: dict[str, object] = {}
+    for argument, (_, _, value) in zip(node.arguments, given, strict=True):
+        constant: object = effects.UNKNOWN
+        if isinstance(argument.value, tree.Text):
+            constant = argument.value.value
+        elif isinstance(argument.value, tree.Constant) and argument.value.type in ("None", "bool"):
+            constant = argument.value.value
+        elif value.type is not None:
+            constant = effects.Typed(value.type)
+        if argument.star:
+            keywords[argument.star] = constant
+        elif argument.keyword:
+            keywords[argument.keyword] = constant
+        else:
+            positional.append(constant)
+    return effects.Shape(tuple(positional), keywords)
+
+
+__all__ = ["BY_TYPE", "READ", "Calls", "Iterable"]

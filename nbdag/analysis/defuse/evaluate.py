@@ -1,0 +1,544 @@
+"""Statements: evaluated one after the other, what they do is recorded for the top-level statement at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from nbdag.analysis import effects, purity
+from nbdag.analysis.defuse import tree
+from nbdag.analysis.defuse.calls import Calls
+from nbdag.analysis.defuse.state import MAY, MUST, Recorded
+from nbdag.analysis.defuse.values import IMMUTABLE, UNKNOWN, Frame, UserClass, Value, join
+from nbdag.model import EffectKind
+
+_SUPPRESSING = frozenset(("contextlib.suppress", "pytest.raises", "unittest.TestCase.assertRaises"))
+
+
+class Evaluator(Calls):
+    """Evaluates whole statements."""
+
+    def record(self, body: Iterable[tree.Stmt], at: int) -> Recorded:
+        """What one top-level statement does, which begins at offset ``at``."""
+        self.out = Recorded()
+        self.definite = set()
+        self.followed = {}
+        self.steps = 0
+        self.statement_at = at
+        self.early = False
+        self.run(body)
+        return self.out
+
+    def run(self, body: Iterable[tree.Stmt]) -> bool:
+        """Evaluates ``body``; whether control surely does not go on behind it."""
+        left = False
+        for statement in body:
+            left = _STATEMENTS[statement.__class__](self, statement) or left
+        return left
+
+    # ------------------------------------------------------------------------------------------ binding
+
+    def assign(self, target: tree.Expr, value: Value) -> None:
+        kind = target.__class__
+        if isinstance(target, tree.Name):
+            self.bind(target.id, value, target.at)
+        elif isinstance(target, tree.Collection):
+            self._unpack(target, value)
+        elif isinstance(target, tree.Starred):
+            self.assign(target.value, Value("list").holding([value]))
+        elif isinstance(target, tree.Attribute):
+            self._store_attribute(target, value)
+        elif isinstance(target, tree.Subscript):
+            self._store_item(target, value)
+        else:
+            raise AssertionError(f"cannot assign to {kind.__name__}")
+
+    def _unpack(self, target: tree.Collection, value: Value) -> None:
+        elements = value.elements
+        exact = (
+            elements is not None
+            and len(elements) == len(target.items)
+            and not any(isinstance(item, tree.Starred) for item in target.items)
+        )
+        if exact and elements is not None:
+            for item, element in zip(target.items, elements.values(), strict=True):
+                self.assign(item, element)
+            return
+        if value.type in ("generator", "iterator"):
+            element = self.iterate(value, self.position(target.items[0]) if target.items else self.statement_at)
+        else:
+            kind = None if value.type is None else purity.of_attribute(value.type, "[]")
+            element = value.part(kind)
+        for item in target.items:
+            self.assign(item, element)
+
+    def _store_attribute(self, target: tree.Attribute, value: Value) -> None:
+        holder = self.silent(target.value)
+        at = self.position(target)
+        if holder.path and holder.type is None:
+            path = purity.canonical(f"{holder.path}.{target.name}")
+            if self._store_path(path, at):
+                return
+        if self.special(holder, "__setattr__", [Value("str"), value]) is None and holder.klass is not None:
+            found = holder.klass.find(target.name)
+            if found is not None and target.name in found[0].properties and holder.made:
+                for setter in found[1].functions[1:]:
+                    self.follow_bound(setter, holder, [("", "", value)], holder)
+            elif holder.made and not self.deferred:
+                kept = Value(value.type, value.path, functions=value.functions, klass=value.klass, made=value.made)
+                old = holder.klass.fields.get(target.name)
+                holder.klass.fields[target.name] = kept if old is None else join(old, kept)
+            elif not self.deferred:
+                holder.klass.attributes[target.name] = value
+        self.mutate(holder, at)
+        self.put_into(holder, [value])
+
+    def _store_item(self, target: tree.Subscript, value: Value) -> None:
+        holder = self.silent(target.value)
+        index = [self.silent(part) for part in target.index]
+        at = self.position(target)
+        if holder.path and holder.type is None and self._store_path(holder.path, at):
+            return
+        self.special(holder, "__setitem__", [*index, value])
+        self.mutate(holder, at)
+        self.put_into(holder, [value])
+
+    def _store_path(self, path: str, at: int) -> bool:
+        rules = effects.of_store(path)
+        self.path_effects(rules, path, at)
+        return bool(rules)
+
+    # ------------------------------------------------------------------------------------------ simple statements
+
+    def _assign(self, node: tree.Assign) -> bool:
+        value = self._parallel(node) or self.expr(node.value)
+        for target in node.targets:
+            self.assign(target, value)
+        first = node.targets[0]
+        if len(node.targets) > 1 and isinstance(first, tree.Name) and not value.immutable and self.frame is None:
+            # a = b = []: one object
+            held = self.session.values.get(first.id)
+            for target in node.targets[1:]:
+                if isinstance(target, tree.Name) and held is not None and not self.deferred:
+                    self.session.bind(target.id, held)
+                    own = self.session.values[target.id]
+                    self.session.bind(first.id, Value(held.type, shared=own.own, inner=held.inner, klass=held.klass,
+                                                      functions=held.functions, made=held.made))  # fmt: skip
+        return False
+
+    def _parallel(self, node: tree.Assign) -> Value | None:
+        """``a, b = x, y``: each target gets its own value."""
+        source = node.value
+        if len(node.targets) != 1 or not isinstance(source, tree.Collection) or source.type not in ("tuple", "list"):
+            return None
+        target = node.targets[0]
+        if not isinstance(target, tree.Collection) or len(target.items) != len(source.items):
+            return None
+        if any(isinstance(item, tree.Starred) for item in (*target.items, *source.items)):
+            return None
+        values = [self.expr(item) for item in source.items]
+        return Value("tuple", elements={f"\0{number}": value for number, value in enumerate(values)})
+
+    def _augment(self, node: tree.Augment) -> bool:
+        target = node.target
+        if isinstance(target, tree.Name):
+            old = self.read(target.id, target.at)
+            value = self.expr(node.value)
+            in_place = not old.immutable and not (value.type == "str" and node.operator == "AddAssign")
+            if in_place and old.type not in ("tuple", "frozenset"):
+                certain = old.type in ("list", "set", "dict", "numpy.ndarray", "torch.Tensor", "pandas.DataFrame")
+                if self.special(old, "__iadd__", [value]) is None or not certain:
+                    self.mutate(old, target.at, certain=certain)
+                self.put_into(old, [value.part() if old.type == "list" else value])
+            self.bind(target.id, old if not old.path else UNKNOWN, target.at)
+            return False
+        self.silent(target)
+        value = self.expr(node.value)
+        self.assign(target, value.part() if value.type in ("list", "dict") else Value())
+        return False
+
+    def _annotate(self, node: tree.Annotate) -> bool:
+        if node.value is not None:
+            value = self.expr(node.value)
+            if not self.lazy_annotations and not self._in_function():
+                self.silent(node.annotation)
+            self.assign(node.target, value)
+            return False
+        if not self.lazy_annotations and not self._in_function():
+            self.silent(node.annotation)
+        if isinstance(node.target, (tree.Attribute, tree.Subscript)):
+            self.silent(node.target.value)
+        return False
+
+    def _in_function(self) -> bool:
+        return self.frame is not None and self.frame.kind == "function"
+
+    def _delete(self, node: tree.Delete) -> bool:
+        for target in node.targets:
+            if isinstance(target, tree.Name):
+                self.read(target.id, target.at)
+                self.delete(target.id, target.at)
+            elif isinstance(target, tree.Collection):
+                self._delete(tree.Delete(target.items))
+            elif isinstance(target, (tree.Attribute, tree.Subscript)):
+                holder = self.silent(target.value)
+                if isinstance(target, tree.Subscript):
+                    index = [self.silent(part) for part in target.index]
+                    self.special(holder, "__delitem__", index)
+                at = self.position(target)
+                path = holder.path if isinstance(target, tree.Subscript) else f"{holder.path}.{target.name}"
+                if not (holder.path and self._store_path(path, at)):
+                    self.mutate(holder, at)
+        return False
+
+    def _expression(self, node: tree.Expression) -> bool:
+        if node.value.__class__ is tree.Text:
+            return False
+        self.unused = node.value.__class__ is tree.Call
+        value = self.expr(node.value)
+        self.unused = False
+        if self.frame is None and not value.immutable and value.functions and node.value.__class__ is tree.Call:
+            # An awaited or thrown away coroutine, a generator that nobody iterates.
+            return False
+        return False
+
+    def _import(self, node: tree.Import) -> bool:
+        for imported in node.imported:
+            path = purity.canonical(imported.bind)
+            value = Value(purity.of_attribute(path.rpartition(".")[0], path.rpartition(".")[2]), path)
+            if imported.path.startswith("."):
+                value = Value(path=imported.path)
+            old = self.session.values.get(imported.name)
+            if "." in imported.path and imported.bind == imported.name and old is not None and old.path == path:
+                self.read(imported.name, imported.at)  # import a.b after import a: changes a
+            self.bind(imported.name, value, imported.at)
+        if node.star is not None:
+            self._import_star(node.star)
+        return False
+
+    def _import_star(self, module: str) -> None:
+        from nbdag.analysis.defuse.stars import names_of
+
+        names = names_of(module)
+        if names is None:
+            self.opaque()
+            return
+        for name in names:
+            self.bind(name, Value(path=purity.canonical(f"{module}.{name}")), self.statement_at)
+
+    def _assert(self, node: tree.Assert) -> bool:
+        self.silent(node.test)
+        if node.message is not None:
+            self.doubt += 1
+            self.silent(node.message)
+            self.doubt -= 1
+        return False
+
+    def _jump(self, node: tree.Jump) -> bool:
+        if node.kind == "pass":
+            return False
+        self.quiet += node.kind == "raise"
+        values = [self.expr(value) for value in node.values]
+        self.quiet -= node.kind == "raise"
+        if node.kind == "return" and values:
+            self.returned.append(values[0])
+        elif node.kind == "return":
+            self.returned.append(Value("None"))
+        if self.branch and node.kind in ("return", "raise") and self._in_function():
+            self.early = True
+        return True
+
+    # ------------------------------------------------------------------------------------------ definitions
+
+    def _type_frame(self, names: frozenset[str], bounds: tuple[tree.Expr, ...]) -> Frame | None:
+        before = self.frame
+        if names:
+            self.frame = Frame("types", names, before)
+            self._later(bounds)
+        return before
+
+    def _later(self, nodes: Iterable[tree.Expr]) -> None:
+        """Evaluated when somebody asks, if ever."""
+        deferred, self.deferred = self.deferred, True
+        for node in nodes:
+            self.silent(node)
+        self.deferred = deferred
+
+    def _define(self, node: tree.Define) -> bool:
+        code = node.function
+        decorators = [(self.expr(decorator), decorator) for decorator in code.decorators]
+        before = self._type_frame(code.type_names, code.type_bounds)
+        if not self.lazy_annotations:
+            for annotation in code.annotations:
+                self.silent(annotation)
+        value = Value("function", functions=(self.make_function(code, None),))
+        self.frame = before
+        self._decorate_and_bind(value, decorators, code.name, code.at)
+        return False
+
+    def _decorate_and_bind(
+        self, value: Value, decorators: list[tuple[Value, tree.Expr]], name: str, at: int
+    ) -> None:
+        for decorator, node in reversed(decorators):
+            value = self._decorate(decorator, value, node, at)
+        self.bind(name, value, at)
+
+    def _decorate(self, decorator: Value, value: Value, node: tree.Expr, at: int) -> Value:
+        path = decorator.path.removeprefix("builtins.")
+        if decorator.functions and not self.deferred:
+            site, self.site = self.site, self.site or (at, at + 1)
+            made = decorator
+            for function in decorator.functions:
+                made = self.follow(function, [("", "", value)], decorator)
+            self.site = site
+            return made if made.functions or made.klass else Value(made.type, functions=value.functions)
+        if path in _TRANSPARENT:
+            return value
+        if path.startswith(_TRANSPARENT_ROOTS):
+            return value
+        if decorator.type == "function" or decorator.type is None or decorator.path:
+            return Value("wrapped" if value.functions else value.type, functions=value.functions, klass=value.klass)
+        return Value("wrapped", functions=value.functions, klass=value.klass)
+
+    def _define_class(self, node: tree.DefineClass) -> bool:
+        decorators = [(self.expr(decorator), decorator) for decorator in node.decorators]
+        before = self._type_frame(node.type_names, node.type_bounds)
+        bases: list[UserClass] = []
+        foreign: list[str] = []
+        for argument in node.arguments:
+            value = self.silent(argument.value)
+            if argument.keyword:
+                foreign.append("?")
+            elif value.klass is not None and not value.made:
+                bases.append(value.klass)
+            else:
+                foreign.append(value.path.removeprefix("builtins.") or "?")
+        frame = Frame("class", node.locals, self.frame, node.globals, node.nonlocals)
+        frame.variables["__class__"] = UNKNOWN
+        owner = UserClass(node.name, tuple(bases), tuple(foreign), frame.variables)
+        self.frame = frame
+        for statement in node.body:
+            if isinstance(statement, tree.Define):
+                self._method(statement, owner)
+            else:
+                self.run((statement,))
+        self.frame = before
+        value = Value("class", klass=owner)
+        self._decorate_and_bind(value, decorators, node.name, node.at)
+        for base in bases:
+            hook = base.find("__init_subclass__")
+            if hook is not None and hook[1].functions:
+                self.follow_bound(hook[1].functions[0], value, [], value)
+        return False
+
+    def _method(self, node: tree.Define, owner: UserClass) -> None:
+        code = node.function
+        name = code.name
+        plain = True
+        previous = owner.attributes.get(name)
+        for decorator in code.decorators:
+            if isinstance(decorator, tree.Name):
+                if decorator.id == "staticmethod":
+                    owner.unbound.add(name)
+                elif decorator.id in ("classmethod",):
+                    owner.of_class.add(name)
+                elif decorator.id in ("property", "cached_property"):
+                    owner.properties.add(name)
+                else:
+                    continue
+                plain = False
+            elif isinstance(decorator, tree.Attribute):
+                if decorator.name in ("setter", "deleter"):
+                    plain = False
+                elif decorator.name == "cached_property":
+                    owner.properties.add(name)
+        self._define(node)
+        made = owner.attributes.get(name)
+        if made is not None and not plain and previous is not None and name in owner.properties:
+            owner.attributes[name] = Value("function", functions=(*previous.functions, *made.functions))
+
+    def _type_alias(self, node: tree.TypeAlias) -> bool:
+        before = self._type_frame(node.type_names, node.type_bounds)
+        self._later((node.value,))
+        self.frame = before
+        self.bind(node.name, Value("type"), node.at)
+        return False
+
+    # ------------------------------------------------------------------------------------------ control flow
+
+    def _maybe(self, body: Iterable[tree.Stmt]) -> tuple[set[str], bool]:
+        """Evaluates ``body`` as something that may not happen; what is bound for sure behind it, and whether it leaves."""
+        before = self.definite
+        self.definite = set(before)
+        self.doubt += 1
+        self.branch += 1
+        left = self.run(body)
+        self.doubt -= 1
+        self.branch -= 1
+        after, self.definite = self.definite, before
+        return after, left
+
+    def _if(self, node: tree.If) -> bool:
+        self.silent(node.test)
+        if isinstance(node.test, tree.Constant) and node.test.value is False:
+            # if False: the compiler drops it
+            return self.run(node.otherwise)
+        first, first_left = self._maybe(node.body)
+        second, second_left = self._maybe(node.otherwise)
+        if first_left and second_left:
+            self.definite = first | second
+        elif first_left:
+            self.definite = second
+        elif second_left:
+            self.definite = first
+        else:
+            self.definite = first & second
+        return first_left and second_left
+
+    def _for(self, node: tree.For) -> bool:
+        source = self.expr(node.iterable)
+        at = self.position(node.iterable)
+        before = set(self.definite)
+        for _ in range(self._rounds(node.body)):
+            self.doubt += 1
+            element = self.iterate(source, at)
+            self.doubt -= 1
+            self.definite = set(before)
+            self.doubt += 1
+            self.branch += self.session_has(node.target)
+            self.assign(node.target, element)
+            self.branch -= self.session_has(node.target)
+            self.doubt -= 1
+            self._maybe(node.body)
+        self.definite = before
+        self._maybe(node.otherwise)
+        if source.type in ("generator", "iterator", "file"):
+            self.mutate(source, at)
+        return False
+
+    def session_has(self, target: tree.Expr) -> int:
+        return 0
+
+    def _rounds(self, body: tuple[tree.Stmt, ...]) -> int:
+        """A loop is evaluated twice, so that what its end binds is known at its start; not inside another loop."""
+        return 1 if self.branch or self.depth > 1 or self.deferred else 2
+
+    def _while(self, node: tree.While) -> bool:
+        self.silent(node.test)
+        for _ in range(self._rounds(node.body)):
+            self._maybe(node.body)
+        self._maybe(node.otherwise)
+        endless = isinstance(node.test, tree.Constant) and node.test.value is True
+        return endless and False
+
+    def _with(self, node: tree.With) -> bool:
+        doubtful = False
+        for context, target in node.items:
+            value = self.expr(context)
+            entered = self.special(value, "__enter__", [])
+            called = context.func if isinstance(context, tree.Call) else context
+            if entered is not None or value.functions or self._name_of(called) in ("suppress", "raises"):
+                doubtful = True
+            if target is not None:
+                self.assign(target, entered if entered is not None else value)
+            self.special(value, "__exit__", [UNKNOWN, UNKNOWN, UNKNOWN])
+        if doubtful:
+            self._maybe(node.body)
+            return False
+        return self.run(node.body)
+
+    @staticmethod
+    def _name_of(node: tree.Expr) -> str:
+        return node.name if isinstance(node, tree.Attribute) else node.id if isinstance(node, tree.Name) else ""
+
+    def _try(self, node: tree.Try) -> bool:
+        if not node.handlers:
+            left = self.run(node.body)
+            return self.run(node.final) or left
+        before = set(self.definite)
+        sure, left = self._maybe(node.body)
+        self.definite = sure
+        sure, also = self._maybe(node.otherwise)
+        left = left or also
+        ends = [] if left else [sure]
+        for handler in node.handlers:
+            self.definite = set(before)
+            if handler.type is not None:
+                self.doubt += 1
+                self.silent(handler.type)
+                self.doubt -= 1
+            self.doubt += 1
+            self.branch += 1
+            if handler.name is not None:
+                self.bind(handler.name.id, Value("exception"), handler.name.at)
+            gone = self.run(handler.body)
+            if handler.name is not None:
+                self.delete(handler.name.id, handler.name.at)
+            self.doubt -= 1
+            self.branch -= 1
+            if not gone:
+                ends.append(self.definite)
+        self.definite = set.intersection(*ends) if ends else before
+        return self.run(node.final) or not ends
+
+    def _match(self, node: tree.Match) -> bool:
+        subject = self.expr(node.subject)
+        before = set(self.definite)
+        ends: list[set[str]] = []
+        exhaustive = False
+        for case in node.cases:
+            self.definite = set(before)
+            self.doubt += 1
+            self.branch += 1
+            for read in case.reads:
+                self.silent(read)
+            for name in case.binds:
+                self.bind(name.id, subject.part() if case.reads or len(case.binds) > 1 else subject, name.at)
+            if case.guard is not None:
+                self.silent(case.guard)
+            left = self.run(case.body)
+            self.doubt -= 1
+            self.branch -= 1
+            if not left:
+                ends.append(self.definite)
+            exhaustive = exhaustive or (not case.reads and case.guard is None and len(case.binds) <= 1)
+        if not exhaustive:
+            ends.append(before)
+        self.definite = set.intersection(*ends) if ends else before
+        return False
+
+    def _timed(self, node: tree.Timed) -> bool:
+        self.run_timed(node.function, -1)
+        self.expr(tree.MagicValue(node.magic, self.statement_at))
+        return False
+
+
+_TRANSPARENT = frozenset(
+    "staticmethod classmethod property functools.cache functools.lru_cache functools.wraps dataclasses.dataclass "
+    "contextlib.contextmanager functools.total_ordering functools.cached_property functools.singledispatch "
+    "typing.overload typing.final typing.no_type_check abc.abstractmethod enum.unique numba.jit numba.njit "
+    "numba.vectorize numpy.vectorize torch.no_grad torch.jit.script typing.runtime_checkable atexit.register".split()
+)
+_TRANSPARENT_ROOTS = ("functools.", "dataclasses.", "contextlib.", "numba.", "typing.", "abc.", "ipywidgets.")
+
+_STATEMENTS: dict[type, Callable[[Any, Any], bool]] = {
+    tree.Assign: Evaluator._assign,
+    tree.Augment: Evaluator._augment,
+    tree.Annotate: Evaluator._annotate,
+    tree.Delete: Evaluator._delete,
+    tree.Expression: Evaluator._expression,
+    tree.Import: Evaluator._import,
+    tree.Define: Evaluator._define,
+    tree.DefineClass: Evaluator._define_class,
+    tree.TypeAlias: Evaluator._type_alias,
+    tree.For: Evaluator._for,
+    tree.While: Evaluator._while,
+    tree.If: Evaluator._if,
+    tree.With: Evaluator._with,
+    tree.Try: Evaluator._try,
+    tree.Match: Evaluator._match,
+    tree.Jump: Evaluator._jump,
+    tree.Assert: Evaluator._assert,
+    tree.Timed: Evaluator._timed,
+}
+__all__ = ["IMMUTABLE", "MAY", "MUST", "EffectKind", "Evaluator"]

@@ -1,0 +1,430 @@
+"""Expressions: what evaluating one reads, and what is known of its value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nbdag.analysis import effects, purity
+from nbdag.analysis.defuse import tree
+from nbdag.analysis.defuse.state import MAY, MUST, State
+from nbdag.analysis.defuse.values import (
+    BY_TYPE,
+    IMMUTABLE,
+    ITERATORS,
+    NOTHING,
+    UNKNOWN,
+    Frame,
+    UserClass,
+    UserFunction,
+    Value,
+    join,
+    unique,
+)
+from nbdag.model import EffectKind
+
+_OF_OPERATOR = {
+    "Add": "add", "Subtract": "sub", "Multiply": "mul", "Divide": "truediv", "Modulo": "mod", "Power": "pow",
+    "MatrixMultiply": "matmul", "FloorDivide": "floordiv", "BitOr": "or", "BitAnd": "and", "BitXor": "xor",
+    "LeftShift": "lshift", "RightShift": "rshift",
+}  # fmt: skip
+_NUMBERS = frozenset("int float complex bool scalar".split())
+_ARRAYS = frozenset("numpy.ndarray pandas.DataFrame pandas.Series pandas.Index polars.DataFrame polars.Series".split())
+
+
+class Expressions(State):
+    """Evaluates expressions; calls are in ``calls.py``."""
+
+    def expr(self, node: tree.Expr) -> Value:
+        kind = node.__class__
+        if kind is tree.Name:
+            return self.read(node.id, node.at)  # type: ignore[union-attr]
+        return _EXPRESSIONS[kind](self, node)
+
+    def _constant(self, node: tree.Constant) -> Value:
+        return BY_TYPE[node.type]
+
+    def _text(self, node: tree.Text) -> Value:
+        if not self.quiet:
+            self.mention(node.value)
+        return BY_TYPE["str"]
+
+    def silent(self, node: tree.Expr) -> Value:
+        """``node`` where a string in it cannot be code: a key, a comparison."""
+        if node.__class__ is tree.Text:
+            return BY_TYPE["str"]
+        self.quiet += 1
+        value = self.expr(node)
+        self.quiet -= 1
+        return value
+
+    # ------------------------------------------------------------------------------------------ parts of values
+
+    def _attribute(self, node: tree.Attribute) -> Value:
+        return self.attribute(self.silent(node.value), node.name, self.position(node))
+
+    def attribute(self, value: Value, name: str, at: int) -> Value:
+        """Attribute ``name`` of ``value``; a property of a user's class runs."""
+        if value.klass is not None:
+            found = self._class_attribute(value, name, at)
+            if found is not None:
+                return found
+        if value.path:
+            path = purity.canonical(f"{value.path}.{name}")
+            self.path_effects(effects.of_read(path), path, at)
+            kind = purity.of_attribute(value.path, name)
+            return Value(kind, path, value.own, value.shared, functions=value.functions)
+        if value.type is not None:
+            kind = purity.of_attribute(value.type, name)
+            if kind in IMMUTABLE:
+                return Value(kind)
+            return value.part(kind)
+        return value.part()
+
+    def _class_attribute(self, value: Value, name: str, at: int) -> Value | None:
+        owner = value.klass
+        assert owner is not None
+        if name == "__class__":
+            return Value(klass=owner)
+        found = owner.find(name)
+        if found is None:
+            if value.made and name in owner.fields:
+                known = owner.fields[name]
+                held = value.part(known.type)
+                return Value(
+                    held.type, known.path, held.own, held.shared, held.inner,
+                    unique((*held.functions, *known.functions)), known.klass, known.made,
+                )  # fmt: skip
+            dynamic = owner.find("__getattr__") if value.made else None
+            if dynamic is not None and dynamic[1].functions:
+                return self.follow_bound(dynamic[1].functions[0], value, [("", "", BY_TYPE["str"])], value)
+            return None
+        home, attribute = found
+        if not attribute.functions:
+            held = value.part(attribute.type)
+            return Value(
+                held.type, attribute.path, held.own, held.shared | attribute.roots, held.inner, attribute.functions,
+                attribute.klass, attribute.made,
+            )  # fmt: skip
+        if name in home.properties and value.made:
+            return self.follow_bound(attribute.functions[0], value, [], value)
+        if name in home.unbound or (not value.made and name not in home.of_class):
+            return Value(own=value.own, shared=value.shared, functions=attribute.functions)
+        receiver = value if value.made else Value(own=value.own, shared=value.shared, klass=owner)
+        bound = tuple(
+            UserFunction(f.code, f.closure, f.defaults, f.owner or home, receiver, f.given) for f in attribute.functions
+        )
+        return Value("method", "", value.own, value.shared, value.inner, bound)
+
+    def follow_bound(
+        self, function: UserFunction, receiver: Value, arguments: list[tuple[str, str, Value]], callee: Value
+    ) -> Value:
+        bound = UserFunction(function.code, function.closure, function.defaults, function.owner, receiver)
+        return self.follow(bound, arguments, callee)
+
+    def special(self, value: Value, name: str, arguments: list[Value]) -> Value | None:
+        """What the user's class of ``value`` does for the special method ``name``; None where it has none."""
+        if value.klass is None or not value.made or self.deferred:
+            return None
+        found = value.klass.find(name)
+        if found is None or not found[1].functions:
+            return None
+        return self.follow_bound(found[1].functions[0], value, [("", "", given) for given in arguments], value)
+
+    def position(self, node: Any) -> int:
+        """An offset for ``node``: that of the name or call it begins with."""
+        while node.__class__ in (tree.Attribute, tree.Subscript, tree.Starred, tree.Await):
+            node = node.value
+        at = getattr(node, "at", None)
+        return at if isinstance(at, int) else self.statement_at
+
+    def _subscript(self, node: tree.Subscript) -> Value:
+        value = self.silent(node.value)
+        index = [self.silent(part) for part in node.index]
+        if value.path and value.type is None:
+            path = value.path + "[]"
+            self.path_effects(effects.of_read(value.path), value.path, self.position(node))
+            return Value(path=path, own=value.own, shared=value.shared)
+        return self.item(value, index, node)
+
+    def item(self, value: Value, index: list[Value], node: tree.Subscript | None = None) -> Value:
+        """``value[index]``."""
+        special = self.special(value, "__getitem__", index)
+        if special is not None:
+            return special
+        if value.elements is not None and node is not None and len(node.index) == 1:
+            key = node.index[0]
+            if isinstance(key, tree.Text) and key.value in value.elements:
+                return self._element(value, value.elements[key.value])
+        kind = value.type
+        first = index[0].type if index else None
+        if kind in ("pandas.DataFrame", "polars.DataFrame"):
+            if first == "str":
+                return value.part(kind.replace("DataFrame", "Series"))  # pandas < 3: may be a view
+            if first in ("list", "pandas.Series", "numpy.ndarray"):
+                return Value(kind)
+            return value.view()
+        if kind in ("numpy.ndarray", "pandas.Series", "torch.Tensor"):
+            if first in ("list", "numpy.ndarray", "pandas.Series") and len(index) == 1 and not (node and node.slice):
+                return Value(kind)
+            return value.view(kind if node is not None and node.slice else None)
+        if kind in ("list", "tuple") and node is not None and node.slice:
+            return value.part(kind)
+        if kind is not None:
+            return value.part(purity.of_attribute(kind, "[]"))
+        return value.part()
+
+    def _element(self, holder: Value, element: Value) -> Value:
+        """``element`` as it is taken out of ``holder``."""
+        if element.immutable:
+            return element
+        return Value(
+            element.type, element.path, holder.own, holder.shared | element.own | element.shared, element.inner,
+            element.functions, element.klass, element.made, element.elements,
+        )  # fmt: skip
+
+    def iterate(self, value: Value, at: int) -> Value:
+        """One element of ``value``; iterating uses an iterator up and runs a generator's code."""
+        if value.type in ITERATORS:
+            self.mutate(value, at)
+        if value.type == "generator":
+            for function in value.functions:
+                self.doubt += 1
+                self.follow(function, [("", "*", UNKNOWN)], value)
+                self.doubt -= 1
+        special = self.special(value, "__iter__", [])
+        if special is not None:
+            return special.part()
+        self.special(value, "__next__", [])
+        if value.elements:
+            found: Value | None = None
+            for element in value.elements.values():
+                taken = self._element(value, element)
+                found = taken if found is None else join(found, taken)
+            if value.type != "dict" and found is not None:
+                return found
+        if value.type in ("str", "bytes", "range", "dict", "pandas.DataFrame"):
+            return BY_TYPE["scalar"] if value.type != "dict" else Value(functions=value.functions)
+        kind = None if value.type is None else purity.of_attribute(value.type, "[]")
+        return value.part(kind)
+
+    # ------------------------------------------------------------------------------------------ new values
+
+    def _collection(self, node: tree.Collection) -> Value:
+        for key in node.keys:
+            self.silent(key)
+        own = NOTHING
+        inner: frozenset[str] = NOTHING
+        functions: tuple[UserFunction, ...] = ()
+        elements: dict[str, Value] | None = None
+        for number, item in enumerate(node.items):
+            value = self.expr(item)
+            if value.type not in IMMUTABLE:
+                if value.own or value.shared or value.inner:
+                    inner |= value.roots
+                if value.functions:
+                    functions = unique((*functions, *value.functions))
+                if value.klass is not None or value.functions or value.type in _ARRAYS:
+                    elements = {} if elements is None else elements
+                    key_node = node.keys[number] if len(node.keys) == len(node.items) else None
+                    elements[key_node.value if isinstance(key_node, tree.Text) else f"\0{number}"] = value
+        if elements is not None and (len(elements) != len(node.items) or len(elements) > 20):
+            elements = None
+        return Value(node.type, "", own, NOTHING, inner, functions, elements=elements)
+
+    def _operation(self, node: tree.Operation) -> Value:
+        if node.operator == "Compare":
+            for operand in node.operands:
+                self.silent(operand)
+            return Value("scalar") if len(node.operands) == 2 and self._plain(node.operands) else Value()
+        values = [self.expr(operand) for operand in node.operands]
+        if len(values) == 1:
+            return values[0] if values[0].type in _NUMBERS else Value(values[0].type if values[0].type in _ARRAYS else None)
+        types = {value.type for value in values}
+        for left, right in zip(values, values[1:], strict=False):
+            suffix = _OF_OPERATOR.get(node.operator, "")
+            made = self.special(left, f"__{suffix}__", [right])
+            if made is None:
+                made = self.special(right, f"__r{suffix}__", [left])
+            if made is not None:
+                return made
+        if types <= _NUMBERS:
+            return BY_TYPE["scalar"]
+        if "str" in types and node.operator in ("Add", "Modulo", "Multiply"):
+            if types <= _NUMBERS | {"str"} or node.operator == "Modulo":
+                return BY_TYPE["str"]
+        arrays = types & _ARRAYS
+        if arrays:
+            return Value("pandas.DataFrame" if "pandas.DataFrame" in arrays else sorted(a for a in arrays if a)[-1])
+        if types & _NUMBERS and node.operator != "Multiply":
+            return Value(None)
+        if node.operator in ("Add", "Multiply", "BitOr", "BitAnd", "Subtract", "BitXor"):
+            # [a] + [b] holds a and b
+            inner = frozenset().union(*(value.roots for value in values))
+            functions = unique(tuple(function for value in values for function in value.functions))
+            kind = next(iter(types)) if len(types) == 1 else None
+            return Value(kind if kind in ("list", "tuple", "set", "dict") else None, inner=inner, functions=functions)
+        return Value()
+
+    def _plain(self, operands: tuple[tree.Expr, ...]) -> bool:
+        return any(isinstance(operand, (tree.Text, tree.Constant)) for operand in operands) and False
+
+    def _choice(self, node: tree.Choice) -> Value:
+        value = self.expr(node.operands[0])
+        before = set(self.definite)
+        self.doubt += 1
+        self.branch += 1
+        for operand in node.operands[1:]:
+            value = join(value, self.expr(operand))
+        self.doubt -= 1
+        self.branch -= 1
+        self.definite = before
+        return value
+
+    def _conditional(self, node: tree.Conditional) -> Value:
+        self.silent(node.test)
+        before = set(self.definite)
+        self.doubt += 1
+        self.branch += 1
+        then = self.expr(node.then)
+        after = self.definite
+        self.definite = set(before)
+        otherwise = self.expr(node.otherwise)
+        self.definite &= after
+        self.doubt -= 1
+        self.branch -= 1
+        return join(then, otherwise)
+
+    def _formatted(self, node: tree.Formatted) -> Value:
+        for part in node.parts:
+            self.silent(part)
+        return BY_TYPE["str"]
+
+    def _starred(self, node: tree.Starred) -> Value:
+        value = self.expr(node.value)
+        return self.iterate(value, self.position(node.value))
+
+    def _await(self, node: tree.Await) -> Value:
+        return self.expr(node.value)
+
+    def _yield(self, node: tree.Yield) -> Value:
+        if node.value is not None:
+            self.returned.append(self.expr(node.value))
+        return Value()
+
+    def _walrus(self, node: tree.Walrus) -> Value:
+        value = self.expr(node.value)
+        self.bind(node.target.id, value, node.target.at, walrus=True)
+        if value.immutable or self.frame is not None:
+            return value
+        return self.session.values.get(node.target.id, value)
+
+    def _lambda(self, node: tree.Lambda) -> Value:
+        return Value("function", functions=(self.make_function(node.code, None),))
+
+    def make_function(self, code: tree.Function, owner: UserClass | None) -> UserFunction:
+        """The function object of ``code``; its defaults are evaluated now, and what it will do is recorded as deferred."""
+        defaults: dict[str, Value] = {}
+        for parameter in code.parameters:
+            if parameter.default is not None:
+                defaults[parameter.name] = self.expr(parameter.default)
+        function = UserFunction(code, self.frame, defaults, owner)
+        if self.site is None:
+            self.foresee(code)
+        return function
+
+    def foresee(self, code: tree.Function) -> None:
+        """Records what calling ``code`` will do, as deferred accesses and effects."""
+        saved = (self.frame, self.deferred, self.doubt, self.branch, self.early, self.returned, self.quiet)
+        self.frame = Frame("function", code.locals, self.frame, code.globals, code.nonlocals)
+        self.deferred, self.doubt, self.branch, self.early, self.returned, self.quiet = True, 0, 0, False, [], 0
+        self.run(code.body)
+        self.frame, self.deferred, self.doubt, self.branch, self.early, self.returned, self.quiet = saved
+
+    def _comprehension(self, node: tree.Comprehension) -> Value:
+        outer = self.frame
+        first = node.generators[0]
+        source = self.expr(first.iterable)
+        element = self.iterate(source, self.position(first.iterable))
+        self.frame = Frame("comprehension", node.names, outer)
+        before = set(self.definite)
+        self.doubt += 1
+        self.branch += 1
+        for number, generator in enumerate(node.generators):
+            if number:
+                value = self.expr(generator.iterable)
+                element = self.iterate(value, self.position(generator.iterable))
+            self.branch -= 1
+            self.assign(generator.target, element)
+            self.branch += 1
+            for condition in generator.conditions:
+                self.silent(condition)
+        values = [self.expr(part) for part in node.elements]
+        self.doubt -= 1
+        self.branch -= 1
+        self.definite = before
+        self.frame = outer
+        inner = frozenset().union(*(value.roots for value in values if not value.immutable))
+        functions = unique(tuple(function for value in values for function in value.functions))
+        functions = tuple(f for f in functions if not f.code.generator)
+        return Value(node.type if node.type != "generator" else "iterator", inner=inner, functions=functions)
+
+    def assign(self, target: tree.Expr, value: Value) -> None:
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------------------------ effects, magics
+
+    def path_effects(self, rules: tuple[effects.Rule, ...], path: str, at: int, end: int = 0) -> None:
+        for rule in rules:
+            self.effect(rule.kind, path.removeprefix("builtins."), rule.certainty, at, end or at)
+
+    def _magic(self, node: tree.MagicValue) -> Value:
+        magic = self.magics[node.index]
+        for name in magic.reads:
+            self.read(name, node.at)
+        timed = self.timed.get(node.index)
+        if timed is not None:
+            self.run_timed(timed, node.at)
+        for name, path in magic.binds:
+            self.bind(name, Value(path=path) if path else Value("object"), node.at)
+        for kind, certainty, detail in magic.effects:
+            self.effect(kind, detail, certainty, node.at, node.at + 1)
+        if magic.opaque:
+            self.opaque()
+        return Value(magic.gives or "object")
+
+    def run_timed(self, code: tree.Function, at: int) -> None:
+        """Evaluates ``code``, which IPython runs in a function of its own; its names are its own."""
+        saved, site = self.frame, self.site
+        self.frame = Frame("function", code.locals, saved)
+        if at >= 0:
+            self.site = (at, at + 1)
+        self.run(code.body)
+        self.frame, self.site = saved, site
+
+    def opaque(self) -> None:
+        """The code at hand may touch anything."""
+        if not self.deferred:
+            self.out.opaque = True
+
+
+_EXPRESSIONS: dict[type, Callable[[Any, Any], Value]] = {
+    tree.Constant: Expressions._constant,
+    tree.Text: Expressions._text,
+    tree.Attribute: Expressions._attribute,
+    tree.Subscript: Expressions._subscript,
+    tree.Call: lambda self, node: self.call(node),
+    tree.Lambda: Expressions._lambda,
+    tree.Comprehension: Expressions._comprehension,
+    tree.Walrus: Expressions._walrus,
+    tree.Collection: Expressions._collection,
+    tree.Operation: Expressions._operation,
+    tree.Choice: Expressions._choice,
+    tree.Conditional: Expressions._conditional,
+    tree.Formatted: Expressions._formatted,
+    tree.Starred: Expressions._starred,
+    tree.Await: Expressions._await,
+    tree.Yield: Expressions._yield,
+    tree.MagicValue: Expressions._magic,
+}
+__all__ = ["MAY", "MUST", "EffectKind", "Expressions"]

@@ -1,0 +1,193 @@
+"""What evaluation knows of a value: its type if there is evidence, and the session names whose objects it may be.
+
+    xs = [1]; d = {"k": xs}; y = d["k"]
+    # xs: own {xs}                    d: own {d}, inner {xs}
+    # y:  own {y}, shared {d, xs}     so y.append(2) changes y for sure, and d and xs perhaps
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from nbdag.analysis.defuse import tree
+
+NOTHING: frozenset[str] = frozenset()
+
+IMMUTABLE = frozenset(
+    "int float complex bool str bytes None ellipsis scalar range slice type datetime.datetime datetime.date "
+    "datetime.timedelta pathlib.Path pandas.Timestamp pandas.Timedelta decimal.Decimal fractions.Fraction uuid.UUID "
+    "immutable re.Pattern re.Match numpy.dtype torch.dtype torch.device torch.Size".split()
+)
+
+# Iterating over one of these uses it up.
+ITERATORS = frozenset("generator iterator file".split())
+
+
+class Value:
+    """``own``: it is one of these objects, or a part of one. ``shared``: it may be. ``inner``: it may hold them.
+
+    ``path`` is the dotted name of something imported (``numpy.random``), ``type`` a type with evidence for it,
+    ``functions`` the user's functions that it is or holds, ``klass`` the user's class that it is (``made`` False) or is
+    an instance of (``made`` True).
+    """
+
+    __slots__ = ("elements", "functions", "inner", "klass", "made", "own", "path", "shared", "type")
+
+    def __init__(
+        self,
+        type: str | None = None,
+        path: str = "",
+        own: frozenset[str] = NOTHING,
+        shared: frozenset[str] = NOTHING,
+        inner: frozenset[str] = NOTHING,
+        functions: tuple[UserFunction, ...] = (),
+        klass: UserClass | None = None,
+        made: bool = False,
+        elements: dict[str, Value] | None = None,
+    ) -> None:
+        self.type = type
+        self.path = path
+        self.own = own
+        self.shared = shared
+        self.inner = inner
+        self.functions = functions
+        self.klass = klass
+        self.made = made
+        self.elements = elements  # by constant key, of a display
+
+    @property
+    def immutable(self) -> bool:
+        return self.type in IMMUTABLE
+
+    @property
+    def roots(self) -> frozenset[str]:
+        """Every name whose object may be in it."""
+        return self.own | self.shared | self.inner
+
+    def key(self) -> tuple[object, ...]:
+        """Two values with the same key are the same to evaluation."""
+        return (
+            self.type, self.path, self.own, self.shared, self.inner, tuple(map(id, self.functions)), id(self.klass),
+            self.made,
+        )  # fmt: skip
+
+    def named(self, name: str) -> Value:
+        """This value as the session holds it under ``name``."""
+        if self.type in IMMUTABLE:
+            return self
+        mine = frozenset((name,))
+        shared = self.own | self.shared
+        if shared:
+            shared -= mine
+        inner = self.inner - mine if self.inner else self.inner
+        return Value(self.type, self.path, mine, shared, inner, self.functions, self.klass, self.made, self.elements)
+
+    def part(self, type: str | None = None) -> Value:
+        """Something inside it: an element, an attribute, a view."""
+        if type in IMMUTABLE:
+            return Value(type)
+        if self.type in IMMUTABLE:
+            return Value(type)
+        shared = self.shared | self.inner
+        return Value(type, "", self.own, shared, self.inner, self.functions)
+
+    def view(self, type: str | None = None) -> Value:
+        """Something new that may share memory with it."""
+        if type in IMMUTABLE or self.type in IMMUTABLE:
+            return Value(type)
+        return Value(type, "", NOTHING, self.own | self.shared, self.inner, self.functions)
+
+    def holding(self, others: Iterable[Value]) -> Value:
+        """This value after ``others`` were put into it."""
+        inner, functions = self.inner, self.functions
+        for other in others:
+            if other.type not in IMMUTABLE:
+                inner |= other.roots
+            if other.functions:
+                functions = unique((*functions, *other.functions))
+        if inner is self.inner and functions is self.functions:
+            return self
+        return Value(self.type, self.path, self.own, self.shared, inner - self.own, functions, self.klass, self.made)
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """The local names of one running function, class body or comprehension; ``parent`` is the scope around it."""
+
+    kind: str
+    names: frozenset[str]
+    parent: Frame | None
+    globals: frozenset[str] = NOTHING
+    nonlocals: frozenset[str] = NOTHING
+    variables: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class UserFunction:
+    """A function of the notebook: its code, the scope it was made in, the values of its defaults."""
+
+    code: tree.Function
+    closure: Frame | None
+    defaults: dict[str, Value]
+    owner: UserClass | None = None
+    receiver: Value | None = None  # of a bound method
+    given: tuple[Value, ...] = ()  # positional arguments of a partial
+
+
+@dataclass(slots=True, eq=False)
+class UserClass:
+    """A class of the notebook. ``fields`` is what its methods were seen to put into ``self``."""
+
+    name: str
+    bases: tuple[UserClass, ...]
+    foreign: tuple[str, ...]  # paths of bases that are not the notebook's
+    attributes: dict[str, Value]
+    fields: dict[str, Value] = field(default_factory=dict)
+    properties: set[str] = field(default_factory=set)
+    unbound: set[str] = field(default_factory=set)  # static methods
+    of_class: set[str] = field(default_factory=set)  # class methods
+
+    def find(self, name: str) -> tuple[UserClass, Value] | None:
+        """The class in the line of inheritance that has ``name``, and what it has there."""
+        if name in self.attributes:
+            return self, self.attributes[name]
+        for base in self.bases:
+            found = base.find(name)
+            if found is not None:
+                return found
+        return None
+
+    def known(self) -> bool:
+        """Whether everything its instances can do is in the notebook."""
+        return not any(path != "object" for path in self.foreign) and all(base.known() for base in self.bases)
+
+
+UNKNOWN = Value()
+OBJECT = Value("object")  # what an unknown call returned
+NONE = Value("None")
+BY_TYPE = {
+    name: Value(name)
+    for name in "int float complex bool str bytes None ellipsis scalar list dict set tuple generator".split()
+}
+
+
+def unique(functions: tuple[UserFunction, ...]) -> tuple[UserFunction, ...]:
+    return tuple(dict.fromkeys(functions))
+
+
+def join(first: Value, second: Value) -> Value:
+    """One of the two."""
+    if first is second:
+        return first
+    own = first.own & second.own
+    return Value(
+        first.type if first.type == second.type else None,
+        first.path if first.path == second.path else "",
+        own,
+        (first.own | first.shared | second.own | second.shared) - own,
+        first.inner | second.inner,
+        unique((*first.functions, *second.functions)) if first.functions or second.functions else (),
+        first.klass if first.klass is second.klass else (first.klass or second.klass),
+        first.made or second.made,
+    )

@@ -1,0 +1,60 @@
+"""matplotlib, seaborn, plotly, altair: they read what they draw. Figures and axes are what they change."""
+
+FUNCTIONS = {
+    "matplotlib.": {
+        "pyplot.figure pyplot.gcf": "-> matplotlib.Figure",
+        "pyplot.axes pyplot.gca pyplot.subplot pyplot.subplot2grid pyplot.twinx pyplot.twiny": "-> matplotlib.Axes",
+        "pyplot.subplots pyplot.subplot_mosaic": "-> matplotlib.Axes",
+        "pyplot.rc_context pyplot.xkcd pyplot.style.context rc_context style.context": "-> context",
+        "pyplot.cm.* cm.* pyplot.get_cmap colormaps.*": "",
+        "pyplot.setp pyplot.sca pyplot.colorbar pyplot.sci": "arg0",
+        "pyplot.*": "-> matplotlib.Artist",
+        "use style.use rc rcdefaults rcParams.update": "-> None",
+        "dates.* ticker.* colors.* patches.* lines.* gridspec.* font_manager.* path.* transforms.* "
+        "animation.* collections.* image.* text.*": "view -> matplotlib.Artist",
+    },
+    "seaborn.": {
+        "load_dataset": "-> pandas.DataFrame",
+        "set set_theme set_style set_context set_palette reset_defaults despine move_legend": "-> None",
+        "color_palette light_palette dark_palette diverging_palette husl_palette cubehelix_palette": "-> list",
+        "axes_style plotting_context": "-> context",
+        "FacetGrid PairGrid JointGrid pairplot relplot catplot displot lmplot jointplot clustermap": "view -> seaborn.Grid",
+        "*function": "-> matplotlib.Axes",
+        "objects.*Type": "view -> seaborn.Plot",
+    },
+    "plotly.": {
+        "express.data.*": "-> pandas.DataFrame",
+        "express.*": "view -> plotly.Figure",
+        "graph_objects.*Type graph_objs.*Type": "view -> plotly.Figure",
+        "subplots.make_subplots": "-> plotly.Figure",
+    },
+    "altair.": {"*Type": "view -> altair.Chart", "*function": "-> immutable"},
+    "bokeh.": {"plotting.figure": "-> bokeh.Figure", "plotting.show io.show": "-> None"},
+}  # fmt: skip
+
+_ARTIST = {
+    "get_figure get_lines get_children get_legend_handles_labels get_xlim get_ylim get_xticks get_yticks "
+    "get_xticklabels get_yticklabels get_title get_xlabel get_ylabel get_position get_window_extent get_axes "
+    "get_legend get_size_inches": "view",
+    "savefig show": "-> None",
+    "add_subplot add_axes subplots twinx twiny secondary_xaxis secondary_yaxis inset_axes add_gridspec subfigures "
+    "subplot_mosaic gca": "self view -> matplotlib.Axes",
+    "flatten ravel tolist reshape": "view -> matplotlib.Axes",
+    "*": "self -> matplotlib.Artist",
+}
+
+METHODS = {
+    "matplotlib.Axes matplotlib.Figure matplotlib.Artist": _ARTIST,
+    "seaborn.Grid": {"*": "self same"},
+    "seaborn.Plot altair.Chart": {"save show": "-> None", "*": "view -> seaborn.Plot"},
+    "plotly.Figure bokeh.Figure": {
+        "show write_html write_image": "-> None",
+        "to_json to_html to_image to_dict": "",
+        "*": "self same",
+    },
+}
+
+ATTRIBUTES = {
+    "matplotlib.Axes matplotlib.Figure matplotlib.Artist": {"[]": "matplotlib.Axes", "*": "matplotlib.Artist"},
+    "seaborn.Grid": {"fig figure": "matplotlib.Figure", "ax": "matplotlib.Axes", "axes": "matplotlib.Axes"},
+}

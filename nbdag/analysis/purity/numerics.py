@@ -1,0 +1,144 @@
+"""NumPy and SciPy. NumPy's functions change an argument only through ``out`` and the few that are listed as doing so."""
+
+_VIEWS = (
+    "asarray asanyarray ascontiguousarray asfortranarray atleast_1d atleast_2d atleast_3d ravel reshape transpose squeeze "
+    "expand_dims swapaxes moveaxis rollaxis broadcast_to broadcast_arrays split array_split hsplit vsplit dsplit diagonal "
+    "flip fliplr flipud rot90 real imag nditer ndenumerate frombuffer lib.stride_tricks.as_strided "
+    "lib.stride_tricks.sliding_window_view meshgrid ix_ matrix asmatrix permute_dims matrix_transpose real_if_close "
+    "require"
+)
+_ARRAYS = (
+    "array zeros ones empty full eye identity arange linspace logspace geomspace zeros_like ones_like empty_like "
+    "full_like fromiter fromfunction fromstring loadtxt genfromtxt fromfile concatenate stack vstack hstack dstack "
+    "column_stack row_stack block tile repeat append insert delete unique sort argsort lexsort partition argpartition "
+    "where nonzero flatnonzero argwhere searchsorted digitize histogram_bin_edges bincount cumsum cumprod nancumsum "
+    "nancumprod diff ediff1d gradient convolve correlate interp exp exp2 expm1 log log2 log10 log1p sqrt cbrt square "
+    "power sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh hypot degrees radians "
+    "deg2rad rad2deg unwrap round around rint fix floor ceil trunc add subtract multiply divide true_divide "
+    "floor_divide mod remainder fmod negative positive reciprocal absolute abs fabs sign maximum minimum fmax fmin "
+    "clip heaviside nan_to_num isnan isinf isfinite isneginf isposinf isin in1d intersect1d union1d setdiff1d "
+    "setxor1d logical_and logical_or logical_not logical_xor bitwise_and bitwise_or bitwise_xor invert left_shift "
+    "right_shift greater greater_equal less less_equal equal not_equal isclose roll outer inner dot vdot matmul "
+    "tensordot einsum kron cross cov corrcoef tri tril triu diag diagflat vander copy pad resize take take_along_axis "
+    "choose compress extract select piecewise apply_along_axis apply_over_axes vectorize frompyfunc polyfit polyval "
+    "polyadd polysub polymul polyder polyint poly roots percentile quantile nanpercentile nanquantile histogram "
+    "histogram2d histogramdd angle conj conjugate sinc i0 triu_indices tril_indices indices unravel_index "
+    "ravel_multi_index hamming hanning blackman bartlett kaiser trim_zeros packbits unpackbits datetime64 timedelta64 "
+    "float_power gcd lcm spacing nextafter ldexp copysign signbit modf frexp trapz trapezoid bmat mgrid ogrid "
+    "busday_offset busday_count is_busday datetime_as_string concat astype vecdot cumulative_sum cumulative_prod"
+)
+_REDUCTIONS = (
+    "sum prod mean average median std var min max amin amax ptp nanmin nanmax nansum nanprod nanmean nanmedian nanstd "
+    "nanvar argmin argmax nanargmin nanargmax all any count_nonzero allclose array_equal array_equiv ndim size shape "
+    "isscalar iscomplexobj isrealobj iscomplex isreal may_share_memory shares_memory result_type promote_types "
+    "can_cast issubdtype trace float64 float32 float16 int64 int32 int16 int8 uint8 uint16 uint32 uint64 bool_ str_ "
+    "complex64 complex128 longdouble intp iterable array2string array_repr array_str base_repr binary_repr "
+    "format_float_positional get_printoptions cbrt mintypecode"
+)
+
+FUNCTIONS = {
+    "numpy.": {
+        _VIEWS: "view -> numpy.ndarray",
+        _ARRAYS: "-> numpy.ndarray",
+        _REDUCTIONS: "",
+        "dtype": "-> numpy.dtype",
+        "finfo iinfo": "-> immutable",
+        "copyto put place put_along_axis fill_diagonal putmask": "arg0 -> None",
+        "add.at subtract.at multiply.at divide.at maximum.at minimum.at": "arg0 -> None",
+        "save savetxt savez savez_compressed": "-> None",
+        "load": "",
+        "seterr seterrcall set_printoptions setbufsize": "-> dict",
+        "errstate printoptions": "-> context",
+        "nditer": "view",
+        "info show_config": "-> None",
+        "fft.*": "-> numpy.ndarray",
+        "linalg.norm linalg.det linalg.cond linalg.matrix_rank": "-> scalar",
+        "linalg.*": "-> numpy.ndarray",
+        "testing.*": "-> None",
+        "ma.*": "view -> numpy.ndarray",
+        "char.* strings.*": "-> numpy.ndarray",
+        "polynomial.*": "",
+        "random.seed random.set_state": "-> None",
+        "random.shuffle": "arg0 -> None",
+        "random.default_rng": "-> numpy.random.Generator",
+        "random.Generator": "view -> numpy.random.Generator",
+        "random.RandomState": "-> numpy.random.RandomState",
+        "random.SeedSequence random.PCG64 random.MT19937 random.Philox random.SFC64": "-> numpy.random.BitGenerator",
+        "random.get_state": "-> tuple",
+        "random.choice": "",
+        "random.permutation": "-> numpy.ndarray",
+        "random.*function": "-> numpy.ndarray",
+        "poly1d": "-> numpy.poly1d",
+        "lib.*": "view",
+        "core.records.fromarrays rec.fromarrays": "-> numpy.ndarray",
+        "add.reduce multiply.reduce maximum.reduce minimum.reduce add.accumulate maximum.accumulate "
+        "minimum.accumulate multiply.accumulate multiply.outer add.outer subtract.outer logical_and.reduce "
+        "logical_or.reduce": "-> numpy.ndarray",
+    },
+    "scipy.": {
+        # SciPy may overwrite what it is given only if told so (overwrite_a, overwrite_x).
+        "stats.*function": "",
+        "stats.*Type": "-> scipy.stats.distribution",
+        "stats.norm.* stats.t.* stats.uniform.* stats.expon.* stats.chi2.* stats.f.* stats.gamma.* stats.beta.* "
+        "stats.poisson.* stats.binom.* stats.lognorm.*": "",
+        "special.*": "",
+        "linalg.*": "",
+        "fft.* fftpack.*": "",
+        "signal.*": "",
+        "integrate.*": "",
+        "interpolate.*function": "",
+        "interpolate.*Type": "view -> scipy.interpolate.Function",
+        "optimize.*": "",
+        "spatial.distance.*": "",
+        "sparse.csr_matrix sparse.csc_matrix sparse.coo_matrix sparse.lil_matrix sparse.csr_array": "view -> scipy.sparse.matrix",
+        "sparse.*": "",
+        "ndimage.*": "",
+        "cluster.*": "",
+        "constants.*": "-> scalar",
+        "io.loadmat": "-> dict",
+        "misc.* datasets.*": "",
+    },
+}  # fmt: skip
+
+METHODS = {
+    "numpy.ndarray": {
+        "reshape ravel view transpose squeeze swapaxes diagonal astype": "view -> numpy.ndarray",
+        "copy flatten repeat cumsum cumprod round clip conj conjugate argsort dot take compress choose nonzero "
+        "searchsorted byteswap argpartition trace": "-> numpy.ndarray",
+        "sum prod mean std var min max ptp argmin argmax all any item": "",
+        "tolist": "-> list",
+        "tobytes tostring dumps": "-> bytes",
+        "getfield": "view",
+        "sort fill partition put resize itemset setflags setfield": "self -> None",
+        "tofile dump": "-> None",
+        "filled compressed": "-> numpy.ndarray",
+    },
+    "numpy.random.Generator": {
+        "shuffle": "self arg0 -> None",
+        "*": "self -> numpy.ndarray",
+    },
+    "numpy.random.RandomState": {
+        "shuffle": "self arg0 -> None",
+        "get_state": "-> tuple",
+        "*": "self -> numpy.ndarray",
+    },
+    "numpy.poly1d": {"*": "-> numpy.poly1d"},
+    "scipy.stats.distribution": {"rvs": "-> numpy.ndarray", "*": ""},
+    "scipy.sparse.matrix": {
+        "resize setdiag sort_indices sum_duplicates eliminate_zeros": "self -> None",
+        "dot copy multiply power sum mean max min argmax argmin nonzero getnnz count_nonzero": "",
+        "toarray todense": "-> numpy.ndarray",
+        "tocsr tocsc tocoo tolil todok transpose getrow getcol": "view -> scipy.sparse.matrix",
+    },
+}
+
+ATTRIBUTES = {
+    "numpy.ndarray": {
+        "shape strides": "immutable", "ndim size itemsize nbytes": "int", "dtype": "numpy.dtype",
+        "T real imag flat base": "numpy.ndarray",
+    },
+    "numpy": {"pi e inf nan euler_gamma newaxis": "scalar"},
+    "scipy.sparse.matrix": {"shape": "immutable", "nnz ndim": "int", "T": "scipy.sparse.matrix"},
+}  # fmt: skip
+
+ALIASES = (("numpy.core.", "numpy."), ("pylab.", "matplotlib.pyplot."), ("matplotlib.pylab.", "matplotlib.pyplot."))

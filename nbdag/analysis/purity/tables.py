@@ -1,0 +1,175 @@
+"""pandas and polars. A method of a frame that is not listed may have been added by an extension: nothing is assumed of it.
+
+In pandas the methods that change their receiver are ``insert``, ``pop``, ``update`` and whatever is given
+``inplace=True``.
+"""
+
+_SHAPED = (
+    "head tail copy sort_values sort_index reset_index set_index rename rename_axis drop drop_duplicates dropna fillna "
+    "ffill bfill pad backfill replace where mask clip round abs astype convert_dtypes infer_objects assign query "
+    "filter reindex reindex_like align sample nlargest nsmallest take truncate shift diff pct_change cumsum cumprod "
+    "cummax cummin rank transform apply map applymap pipe agg aggregate interpolate isna isnull notna notnull isin "
+    "between add sub subtract mul multiply div divide truediv floordiv mod pow radd rsub rmul rdiv rtruediv eq ne lt "
+    "le gt ge combine combine_first merge join append concat stack unstack pivot pivot_table melt explode transpose "
+    "swapaxes swaplevel reorder_levels droplevel add_prefix add_suffix set_axis set_flags tz_localize tz_convert "
+    "asfreq to_period to_timestamp first last xs get select_dtypes corr cov corrwith describe mode quantile "
+    "value_counts dot duplicated first_valid_index last_valid_index at_time between_time rolling expanding ewm "
+    "compare squeeze to_frame cat searchsorted argsort autocorr view repeat ravel case_when bool memory_usage"
+)
+_REDUCED = (
+    "sum mean median min max std var sem skew kurt kurtosis prod product count nunique all any idxmin idxmax argmin "
+    "argmax mad item equals keys __len__ hasnans is_unique"
+)
+_WRITERS = (
+    "to_csv to_excel to_parquet to_pickle to_hdf to_feather to_json to_html to_latex to_markdown to_string to_sql "
+    "to_stata to_clipboard to_orc to_gbq to_xml"
+)
+
+FUNCTIONS = {
+    "pandas.": {
+        "DataFrame": "view -> pandas.DataFrame",
+        "Series": "view -> pandas.Series",
+        "Index MultiIndex DatetimeIndex RangeIndex CategoricalIndex PeriodIndex IntervalIndex TimedeltaIndex "
+        "MultiIndex.from_tuples MultiIndex.from_product MultiIndex.from_arrays MultiIndex.from_frame "
+        "date_range period_range timedelta_range interval_range bdate_range": "view -> pandas.Index",
+        "read_csv read_table read_excel read_parquet read_json read_pickle read_feather read_hdf read_sql "
+        "read_sql_query read_sql_table read_clipboard read_fwf read_stata read_sas read_spss read_orc read_xml "
+        "read_gbq json_normalize DataFrame.from_dict DataFrame.from_records merge merge_asof merge_ordered pivot "
+        "pivot_table crosstab melt get_dummies from_dummies wide_to_long lreshape concat": "-> pandas.DataFrame",
+        "read_html": "-> list",
+        "to_datetime to_numeric to_timedelta cut qcut factorize unique isna isnull notna notnull array infer_freq eval "
+        "value_counts Categorical Grouper NamedAgg IndexSlice": "",
+        "Timestamp Timestamp.now Timestamp.today Period": "-> pandas.Timestamp",
+        "Timedelta DateOffset": "-> pandas.Timedelta",
+        "set_option reset_option": "-> None",
+        "get_option describe_option": "-> scalar",
+        "option_context": "-> context",
+        "ExcelWriter HDFStore ExcelFile": "-> pandas.Store",
+        "tseries.*": "-> immutable",
+        "offsets.*": "-> immutable",
+        "testing.*": "-> None",
+        "plotting.*": "-> matplotlib.Axes",
+        "api.types.*": "-> bool",
+        "util.*": "",
+    },
+    "polars.": {
+        "DataFrame from_dict from_dicts from_records from_numpy from_pandas from_arrow read_csv read_parquet read_json "
+        "read_ipc read_excel read_database concat": "-> polars.DataFrame",
+        "Series": "-> polars.Series",
+        "scan_csv scan_parquet scan_ipc scan_ndjson LazyFrame": "-> polars.LazyFrame",
+        "Config": "-> context",
+        "*function": "-> polars.Expr",
+        "*Type": "-> immutable",
+    },
+}
+
+METHODS = {
+    "pandas.DataFrame": {
+        _SHAPED: "view inplace -> pandas.DataFrame",
+        _REDUCED: "-> pandas.Series",
+        _WRITERS: "-> str",
+        "insert": "self -> None",
+        "update": "self -> None",
+        "pop": "self -> pandas.Series",
+        "groupby resample": "view -> pandas.GroupBy",
+        "eval": "opaque inplace view -> pandas.DataFrame",
+        "query": "opaque inplace view -> pandas.DataFrame",
+        "iterrows itertuples items": "view -> iterator",
+        "to_numpy to_records": "view -> numpy.ndarray",
+        "to_dict": "parts -> dict",
+        "info": "-> None",
+        "plot hist boxplot": "-> matplotlib.Axes",
+    },
+    "pandas.Series": {
+        _SHAPED: "view inplace -> pandas.Series",
+        _REDUCED: "-> scalar",
+        _WRITERS: "-> str",
+        "update": "self -> None",
+        "pop": "self",
+        "groupby resample": "view -> pandas.GroupBy",
+        "items": "view -> iterator",
+        "to_numpy unique": "view -> numpy.ndarray",
+        "to_list tolist": "parts -> list",
+        "to_dict": "parts -> dict",
+        "factorize": "-> tuple",
+        "plot hist": "-> matplotlib.Axes",
+    },
+    "pandas.Index": {
+        "set_names rename": "view inplace -> pandas.Index",
+        "tolist to_list": "parts -> list",
+        "to_numpy": "view -> numpy.ndarray",
+        "get_loc get_indexer is_unique equals slice_locs": "-> scalar",
+        "append astype copy delete difference drop drop_duplicates dropna fillna insert intersection isin isna map "
+        "putmask repeat reindex sort_values str strftime symmetric_difference take to_frame to_series union unique "
+        "where day_name month_name normalize to_period to_timestamp tz_localize tz_convert shift floor ceil round "
+        "get_level_values droplevel swaplevel set_levels set_codes max min": "view -> pandas.Index",
+    },
+    # What a GroupBy, a Rolling or an accessor does is computed from the frame; the frame stays as it is.
+    "pandas.GroupBy": {
+        "__iter__": "view -> iterator",
+        "plot hist boxplot": "-> matplotlib.Axes",
+        "rolling expanding ewm resample": "view -> pandas.GroupBy",
+        "size count sum mean median min max std var sem prod first last nth agg aggregate apply transform filter head "
+        "tail cumsum cumcount cumprod cummax cummin rank shift diff pct_change describe nunique value_counts quantile "
+        "ngroup idxmax idxmin fillna ffill bfill pipe any all sample corr cov ohlc asfreq interpolate get_group "
+        "unstack skew": "-> pandas.DataFrame",
+    },
+    "pandas.Accessor": {
+        "*": "-> pandas.Series",
+    },
+    "pandas.Plot": {"*": "-> matplotlib.Axes"},
+    "pandas.Timestamp pandas.Timedelta": {"strftime isoformat": "-> str", "*": "-> pandas.Timestamp"},
+    "pandas.Styler": {"to_excel to_html to_latex": "-> str", "*": "self same"},
+    "polars.DataFrame": {
+        "insert_column replace_column extend": "self same",
+        "hstack vstack": "arg9 view -> polars.DataFrame",
+        "write_csv write_parquet write_json write_ipc write_excel write_database": "-> None",
+        "get_column to_series": "view -> polars.Series",
+        "group_by groupby": "view -> polars.GroupBy",
+        "lazy": "view -> polars.LazyFrame",
+        "to_numpy": "view -> numpy.ndarray",
+        "to_pandas": "-> pandas.DataFrame",
+        "to_dict": "-> dict",
+        "to_dicts rows": "-> list",
+        "iter_rows": "-> iterator",
+        "item height width": "-> scalar",
+        "select with_columns filter sort head tail limit slice drop rename join pivot unpivot melt unique sample "
+        "describe fill_null fill_nan drop_nulls with_row_index with_row_count explode transpose clone cast null_count "
+        "sum mean median min max std var quantile n_unique is_duplicated is_unique reverse shift top_k bottom_k "
+        "partition_by rechunk shrink_to_fit glimpse estimated_size equals get_columns pipe unnest join_asof": "view -> polars.DataFrame",
+    },
+    "polars.LazyFrame": {"collect fetch": "-> polars.DataFrame", "*": "view -> polars.LazyFrame"},
+    "polars.GroupBy": {"*": "-> polars.DataFrame"},
+    "polars.Expr": {"*": "-> polars.Expr"},
+    "polars.Series": {
+        "append extend scatter set_at_idx": "self same",
+        "to_list": "-> list",
+        "to_numpy": "view -> numpy.ndarray",
+        "sum mean median min max std var quantile n_unique len": "-> scalar",
+        "alias cast sort unique head tail filter map_elements value_counts is_null fill_null rename clone round diff "
+        "shift cum_sum rank replace is_in": "view -> polars.Series",
+    },
+}  # fmt: skip
+
+ATTRIBUTES = {
+    "pandas.DataFrame": {
+        "shape": "immutable", "size ndim empty": "scalar", "values": "numpy.ndarray", "T": "pandas.DataFrame",
+        "index columns": "pandas.Index", "dtypes": "pandas.Series", "iloc loc at iat": "pandas.Indexer",
+        "plot": "pandas.Plot", "style": "pandas.Styler",
+    },
+    "pandas.Series": {
+        "shape name dtype": "immutable", "size ndim empty hasnans is_unique": "scalar",
+        "values array": "numpy.ndarray", "index": "pandas.Index", "str dt cat": "pandas.Accessor",
+        "iloc loc at iat": "pandas.Indexer", "plot": "pandas.Plot", "T": "pandas.Series",
+    },
+    "pandas.Index": {
+        "shape name names dtype": "immutable", "size ndim empty is_unique": "scalar", "values": "numpy.ndarray",
+        "str": "pandas.Accessor", "year month day hour minute dayofweek weekday quarter": "pandas.Index",
+    },
+    "pandas.GroupBy": {"[]": "pandas.GroupBy", "groups indices": "dict", "plot": "pandas.Plot"},
+    "pandas.Accessor": {"*": "pandas.Series", "[]": "pandas.Series"},
+    "pandas.Indexer": {"[]": "pandas.Part"},
+    "polars.DataFrame": {"shape": "immutable", "height width": "int", "columns dtypes": "list", "schema": "dict"},
+    "polars.Series": {"shape name dtype": "immutable"},
+    "polars.Expr": {"*": "polars.Expr"},
+}  # fmt: skip

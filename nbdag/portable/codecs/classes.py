@@ -1,0 +1,136 @@
+"""Classes of the session that no replayed statement defines: made inside a function, or by a call."""
+
+from __future__ import annotations
+
+import types
+from typing import Any, Dict, Tuple
+
+from nbdag.portable.encoder import GroupEncoder, Refused
+
+# What the interpreter puts into a class by itself.
+CLASS_FURNITURE = frozenset(
+    [
+        "__dict__",
+        "__weakref__",
+        "__module__",
+        "__qualname__",
+        "__doc__",
+        "__static_attributes__",
+        "__firstlineno__",
+        "__abstractmethods__",
+        "_abc_impl",
+        "__annotate__",
+        "__annotations_cache__",
+        "__annotate_func__",
+    ]
+)
+DATACLASS_PARAMETERS = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
+# What @dataclass writes into a class: made by it again.
+DATACLASS_METHODS = frozenset(
+    [
+        "__init__",
+        "__repr__",
+        "__eq__",
+        "__lt__",
+        "__le__",
+        "__gt__",
+        "__ge__",
+        "__hash__",
+        "__setattr__",
+        "__delattr__",
+        "__match_args__",
+        "__dataclass_fields__",
+        "__dataclass_params__",
+        "__replace__",
+    ]
+)
+
+
+def reduce_class_by_source(kind: Any, encoder: GroupEncoder) -> Any:
+    """A named tuple from its fields, an enum from its members, any other class from its bases and attributes."""
+    if issubclass(kind, tuple) and hasattr(kind, "_fields") and kind.__bases__ == (tuple,):
+        defaults = tuple(getattr(kind, "_field_defaults", {}).values())
+        return encoder.restorer("namedtuple"), (
+            kind.__name__,
+            kind._fields,
+            defaults,
+            kind.__module__,
+            kind.__qualname__,
+        )
+    if type(kind).__name__ in ("EnumMeta", "EnumType"):
+        members = [(name, member.value) for name, member in kind.__members__.items()]
+        if any(isinstance(item, types.FunctionType) and not _of_enum(item) for item in vars(kind).values()):
+            raise Refused(kind, "an enum with methods that no top-level statement defines")
+        return encoder.restorer("enum"), (
+            kind.__bases__[-1],
+            kind.__name__,
+            members,
+            kind.__module__,
+            kind.__qualname__,
+        )
+    if "__slots__" in vars(kind):
+        slots: Tuple[str, ...] = tuple(
+            (vars(kind)["__slots__"],) if isinstance(vars(kind)["__slots__"], str) else vars(kind)["__slots__"]
+        )
+    else:
+        slots = ()
+    attributes: Dict[str, Any] = {}
+    dataclass = _dataclass_parameters(kind)
+    for name, item in vars(kind).items():
+        if name in CLASS_FURNITURE or name in slots or isinstance(item, types.GetSetDescriptorType):
+            continue
+        if dataclass is not None and name in DATACLASS_METHODS and not _written_by_hand(item, encoder):
+            continue
+        attributes[name] = item
+    arguments = (
+        type(kind),
+        kind.__name__,
+        kind.__qualname__,
+        kind.__module__,
+        kind.__bases__,
+        slots if "__slots__" in vars(kind) else None,
+        kind.__doc__,
+    )
+    state = {"attributes": attributes, "dataclass": dataclass, "fields": _fields_of(kind) if dataclass else None}
+    return encoder.restorer("new_class"), arguments, state, None, None, encoder.restorer("class_attributes")
+
+
+def _of_enum(function: Any) -> bool:
+    return bool(function.__module__ == "enum" or function.__code__.co_filename.endswith("enum.py"))
+
+
+def _dataclass_parameters(kind: type) -> Any:
+    parameters = vars(kind).get("__dataclass_params__")
+    if parameters is None:
+        return None
+    return {name: getattr(parameters, name) for name in DATACLASS_PARAMETERS}
+
+
+def _fields_of(kind: Any) -> Any:
+    """The fields that ``kind`` itself declares, as (name, type, how it is made)."""
+    import dataclasses
+
+    own = []
+    annotations = vars(kind).get("__annotations__", None)
+    if annotations is None:
+        annotations = getattr(kind, "__annotations__", {})
+    for field in kind.__dataclass_fields__.values():
+        if field.name not in annotations:
+            continue
+        options: Dict[str, Any] = {
+            name: getattr(field, name)
+            for name in ("init", "repr", "hash", "compare")
+            if getattr(field, name) is not None
+        }
+        if field.default is not dataclasses.MISSING:
+            options["default"] = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            options["default_factory"] = field.default_factory
+        own.append((field.name, field.type, options))
+    return own
+
+
+def _written_by_hand(item: Any, encoder: GroupEncoder) -> bool:
+    if not isinstance(item, types.FunctionType) or item.__globals__ is not encoder.namespace:
+        return False
+    return encoder.sources.place_of(item.__code__) is not None

@@ -1,0 +1,127 @@
+"""Which memory the buffers of a group occupy, and which of them overlap.
+
+Every buffer that leaves a pickle is an :class:`BufferExtent`: an address and a length. Extents that overlap become one
+:class:`Region`, written once; each buffer is then a place in a region, so that views stay views:
+
+    a = numpy.arange(10); b = a[2:5]; c = a[::-1]         memory of a, c   |----------|      one region of 80 bytes
+                                                          memory of b        |---|           b is its bytes 16 to 40
+
+A view alone stores what it spans and not its base. A view that spans much more than it holds (one column of a wide
+array) and overlaps nothing is gathered into a compact copy. Nothing is copied before it is written.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, Callable, List, Optional, Tuple
+
+SPARSE = 2  # a view that spans more than this many times what it holds is gathered when it stands alone
+
+
+class BufferExtent:
+    """``length`` bytes at ``address``, kept alive by ``keep``.
+
+    ``own`` tells buffers that our array restorer reads (it copies what it is given read-only) from those that a
+    library's own restorer gets. ``private`` extents share memory with nothing after the restore, whatever they
+    overlap now. ``gather`` makes the compact form of a sparse view.
+    """
+
+    __slots__ = ("address", "gather", "keep", "length", "own", "private")
+
+    def __init__(
+        self,
+        address: int,
+        length: int,
+        keep: Any,
+        own: bool = False,
+        private: bool = False,
+        gather: Optional[Callable[[], memoryview]] = None,
+    ) -> None:
+        self.address = address
+        self.length = length
+        self.keep = keep
+        self.own = own
+        self.private = private
+        self.gather = gather
+
+
+class Region:
+    """Memory that is written as one piece."""
+
+    __slots__ = ("extents", "length", "start")
+
+    def __init__(self, start: int, length: int, extents: List[Tuple[int, BufferExtent]]) -> None:
+        self.start = start
+        self.length = length
+        self.extents = extents
+
+    def memory(self) -> memoryview:
+        """The bytes of the region: the session's own memory, or the compact copy of a lone sparse view."""
+        extent = self.extents[0][1]
+        if len(self.extents) == 1 and extent.gather is not None:
+            return extent.gather()
+        return memoryview((ctypes.c_ubyte * self.length).from_address(self.start)).cast("B")
+
+    def size(self) -> int:
+        """How many bytes :meth:`memory` will have."""
+        extent = self.extents[0][1]
+        if len(self.extents) == 1 and extent.gather is not None:
+            return extent.keep.nbytes  # type: ignore[no-any-return]
+        return self.length
+
+
+def regions_of(extents: List[BufferExtent]) -> Tuple[List[Region], List[Tuple[int, int, int, bool]]]:
+    """The regions, and for each extent (region, offset, length, own); an empty extent lies in region -1."""
+    order = sorted(
+        (number for number, extent in enumerate(extents) if extent.length and not extent.private),
+        key=lambda number: (extents[number].address, -extents[number].length),
+    )
+    regions: List[Region] = []
+    for number in order:
+        extent = extents[number]
+        last = regions[-1] if regions else None
+        if last is not None and extent.address < last.start + last.length:
+            last.length = max(last.length, extent.address + extent.length - last.start)
+            last.extents.append((number, extent))
+        else:
+            regions.append(Region(extent.address, extent.length, [(number, extent)]))
+    for number, extent in enumerate(extents):
+        if extent.length and extent.private:
+            regions.append(Region(extent.address, extent.length, [(number, extent)]))
+    # In the order in which the pickle mentions them: addresses differ from session to session.
+    regions.sort(key=lambda region: min(number for number, _ in region.extents))
+    places: List[Tuple[int, int, int, bool]] = [(-1, 0, 0, extent.own) for extent in extents]
+    for index, region in enumerate(regions):
+        for number, extent in region.extents:
+            length = region.size() if len(region.extents) == 1 else extent.length
+            places[number] = (index, extent.address - region.start, length, extent.own)
+    return regions, places
+
+
+class _PyBuffer(ctypes.Structure):
+    """CPython's ``Py_buffer``, the same since 3.3."""
+
+    _fields_ = [
+        ("buf", ctypes.c_void_p),
+        ("obj", ctypes.py_object),
+        ("len", ctypes.c_ssize_t),
+        ("itemsize", ctypes.c_ssize_t),
+        ("readonly", ctypes.c_int),
+        ("ndim", ctypes.c_int),
+        ("format", ctypes.c_char_p),
+        ("shape", ctypes.c_void_p),
+        ("strides", ctypes.c_void_p),
+        ("suboffsets", ctypes.c_void_p),
+        ("internal", ctypes.c_void_p),
+    ]
+
+
+def address_of(exporter: Any) -> int:
+    """Where the memory of an object with the buffer protocol begins (its first element, for reversed views)."""
+    buffer = _PyBuffer()
+    full_read_only = 0x011C  # PyBUF_FULL_RO
+    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(exporter), ctypes.byref(buffer), full_read_only)
+    try:
+        return buffer.buf or 0
+    finally:
+        ctypes.pythonapi.PyBuffer_Release(ctypes.byref(buffer))

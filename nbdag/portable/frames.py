@@ -1,0 +1,124 @@
+"""One running execution and its open statement: what the recorder keeps while user code runs. No user object in it."""
+
+from __future__ import annotations
+
+import linecache
+from typing import Any, Dict, List, Optional, Set, Tuple
+
+from nbdag.portable.celltext import Definitions, NodeText, cell_nodes
+from nbdag.portable.codescan import CodeNames
+from nbdag.portable.reach import Reached
+from nbdag.portable.watch import Identity
+
+Record = Dict[str, Any]  # a StatementRun or an Execution, by the field names of nbdag.model
+
+
+class OpenStatement:
+    """A statement that has begun: what was there before it."""
+
+    def __init__(self, node: int, text: NodeText, code: CodeNames, reach: Reached, before: Dict[str, Identity]) -> None:
+        self.node = node
+        self.text = text
+        self.code = code
+        self.stores = code.stores
+        self.late_stores = reach.stores
+        self.reached: Set[str] = reach.names
+        self.before = before
+        self.could_draw = code.calls
+        self.random: Dict[str, Any] = {}
+        self.mark: Tuple[int, int] = (0, 0)
+        self.changed_inside: Set[str] = set()  # reported by executions nested in this statement
+        self.drew_inside: Dict[str, Any] = {}
+        self.clock = 0.0
+        self.hook_seconds = 0.0
+
+
+class Frame:
+    """An execution that has begun. Executions nest: ``%%capture`` runs its body inside a statement of another."""
+
+    def __init__(self, ordinal: int, parent: Optional[int], thread: int, started: float, cwd: str) -> None:
+        self.ordinal = ordinal
+        self.parent = parent
+        self.thread = thread
+        self.started = started
+        self.cwd = cwd
+        self.clock = 0.0
+        self.hook_seconds = 0.0
+        self.info: Any = None  # IPython's ExecutionInfo: text and flags, no user object
+        self.source = ""
+        self.nodes: Tuple[NodeText, ...] = ()
+        self.execution_count: Optional[int] = None
+        self.open: Optional[OpenStatement] = None
+        self.statements: List[Record] = []
+        self.count = 0  # statements begun
+        self.names_at_start: Set[str] = set()
+        self.first_bound: Dict[str, int] = {}  # index in `statements` of the first binding of a new name
+        self.bound: Set[str] = set()
+        self.touched: Set[str] = set()  # reached or bound so far
+        self.pending: Set[str] = set()  # reached, and not looked at since
+        self.relink = False  # links may have changed
+
+    def describe(self, info: Any) -> None:
+        """IPython says what is about to run."""
+        self.info = info
+        self.source = text_of(getattr(info, "raw_cell", ""))
+        transformed = text_of(getattr(info, "transformed_cell", "")) or self.source
+        self.nodes = cell_nodes(self.source, transformed)
+
+    def describe_by_code(self, code: Any) -> None:
+        """A silent request says nothing: the text that IPython keeps for tracebacks stands in."""
+        entry = linecache.cache.get(code.co_filename)
+        if entry is not None and len(entry) == 4:
+            self.source = "".join(entry[2])
+            self.source = self.source[:-1] if self.source.endswith("\n") else self.source
+            self.nodes = cell_nodes(self.source, self.source)
+
+    def node_text(self, node: int) -> NodeText:
+        """Place and definitions of the statement that runs as number ``node``."""
+        if node < len(self.nodes):
+            return self.nodes[node]
+        return NodeText(1, max(1, self.source.count("\n") + 1), no_definitions())
+
+    def existed(self, name: str, index: int) -> bool:
+        """Whether a name was there when the statement ``index`` of this execution began."""
+        return name in self.names_at_start or self.first_bound.get(name, len(self.statements)) < index
+
+
+def no_definitions() -> Definitions:
+    """An empty table of definitions."""
+    return {}
+
+
+def text_of(value: Any) -> str:
+    """``value`` if it is a string."""
+    return value if type(value) is str else ""
+
+
+def execution_record(frame: Frame, outcome: str, error: str, seconds: float) -> Record:
+    """The fields of ``model.Execution`` for an execution that has ended (or is looked at while it runs)."""
+    info = frame.info
+    return {
+        "ordinal": frame.ordinal,
+        "source": frame.source,
+        "outcome": outcome,
+        "cell_id": text_of(getattr(info, "cell_id", "")),
+        "count": frame.execution_count,
+        "started": frame.started,
+        "seconds": max(0.0, seconds),
+        "error": error,
+        "silent": info is None,
+        "parent": frame.parent,
+        "known": True,
+        "cwd": frame.cwd,
+        "statements": frame.statements,
+        "covariables": [],
+    }
+
+
+def history_record(ordinal: int, source: str, count: Optional[int], cwd: str) -> Record:
+    """An execution from before the recorder came: its text is all that is known."""
+    return {
+        "ordinal": ordinal, "source": source, "outcome": "ok", "cell_id": "", "count": count, "started": 0.0,
+        "seconds": 0.0, "error": "", "silent": False, "parent": None, "known": False, "cwd": cwd, "statements": [],
+        "covariables": [],
+    }  # fmt: skip

@@ -1,0 +1,271 @@
+"""What kind of thing a Python object is, asked without running any code of the user's.
+
+Every question goes to the type (``type(obj)``, never ``obj.__class__``) and through the slots of ``type`` itself, so
+that metaclasses, ``__getattribute__`` and properties that lie, raise or block are never called. Libraries are only
+looked up in ``sys.modules``: a library that the session did not import cannot have made one of its values.
+
+*Session* classes and functions are those made in ``__main__``, the notebook; all others are *foreign*.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import types
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+
+_RAW_MRO = type.__dict__["__mro__"]
+_RAW_DICT = type.__dict__["__dict__"]
+_RAW_MODULE = type.__dict__["__module__"]
+_RAW_QUALNAME = type.__dict__["__qualname__"]
+_RAW_FLAGS = type.__dict__["__flags__"]
+_RAW_DICTOFFSET = type.__dict__["__dictoffset__"]
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement or at run time, so it can go away
+
+SESSION_MODULE = "__main__"
+
+# Immutable, without references to anything mutable: never shared state, never followed.
+ATOM_TYPES = frozenset(
+    [int, float, complex, bool, str, bytes, type(None), type(Ellipsis), type(NotImplemented), range, types.CodeType]
+)
+
+
+def mro_of(cls: type) -> Tuple[type, ...]:
+    """The method resolution order, also of a class whose metaclass hides it."""
+    return _RAW_MRO.__get__(cls) or (cls,)
+
+
+def class_namespace(cls: type) -> Mapping[str, Any]:
+    """The class's own attributes as they are, descriptors not called."""
+    return _RAW_DICT.__get__(cls)  # type: ignore[no-any-return]
+
+
+def class_module(cls: type) -> str:
+    """The name of the module that made the class, "" where that is not a string."""
+    try:
+        module = _RAW_MODULE.__get__(cls)
+    except AttributeError:
+        return ""
+    return module if type(module) is str else ""
+
+
+def class_qualname(cls: type) -> str:
+    return _RAW_QUALNAME.__get__(cls)  # type: ignore[no-any-return]
+
+
+def class_label(cls: type) -> str:
+    """``module.qualname``"""
+    return class_module(cls) + "." + class_qualname(cls)
+
+
+def is_heap_type(cls: type) -> bool:
+    """False for types that are part of an extension's static data and live for ever."""
+    return bool(_RAW_FLAGS.__get__(cls) & _HEAP_TYPE)
+
+
+def has_instance_dict(cls: type) -> bool:
+    return bool(_RAW_DICTOFFSET.__get__(cls) != 0)
+
+
+def is_session_class(cls: type) -> bool:
+    return class_module(cls) == SESSION_MODULE
+
+
+def is_session_function(function: types.FunctionType) -> bool:
+    """By its globals: ``functools.wraps`` copies ``__module__``, so a library's wrapper would look like the user's."""
+    return function.__globals__.get("__name__") == SESSION_MODULE
+
+
+def is_local_name(qualname: str) -> bool:
+    """Made inside a function: no path of attributes from a module leads there."""
+    return "<locals>" in qualname
+
+
+def library_type(module: str, name: str) -> Optional[type]:
+    """A class of a library, if the session has imported it: ``library_type("numpy", "ndarray")``."""
+    found = sys.modules.get(module)
+    value = getattr(found, name, None) if isinstance(found, types.ModuleType) else None
+    return value if isinstance(value, type) else None
+
+
+def base_labels(cls: type) -> List[str]:
+    """``package.ClassName`` of the class and all its bases: independent of where in a package a class lives.
+
+    pandas 3 moved its classes to ``pandas``, pandas 2 has them in ``pandas.core.frame``: both give "pandas.DataFrame".
+    """
+    return [class_module(base).partition(".")[0] + "." + class_qualname(base) for base in mro_of(cls)]
+
+
+def slot_descriptors(cls: type) -> List[Tuple[str, Any]]:
+    """``(name, descriptor)`` of every ``__slots__`` entry of the class and its bases, base classes first."""
+    found: List[Tuple[str, Any]] = []
+    for base in reversed(mro_of(cls)):
+        if is_heap_type(base):
+            for name, value in class_namespace(base).items():
+                if type(value) is types.MemberDescriptorType and name != "__weakref__":
+                    found.append((name, value))
+    return found
+
+
+def instance_dict(obj: object) -> Optional[Dict[str, Any]]:
+    """The real ``__dict__`` of an instance, None where it has none. Never calls a property of that name."""
+    if not has_instance_dict(type(obj)):
+        return None
+    try:
+        found = object.__getattribute__(obj, "__dict__")
+    except AttributeError:
+        return None
+    if type(found) is dict:
+        return found
+    if isinstance(found, dict):
+        return found
+    # A class with an attribute called __dict__: the getset descriptor of one of the bases still knows the real one.
+    for base in mro_of(type(obj)):
+        descriptor = class_namespace(base).get("__dict__")
+        if type(descriptor) is types.GetSetDescriptorType:
+            real = descriptor.__get__(obj, type(obj))
+            return real if isinstance(real, dict) else None
+    return None
+
+
+class CollectorPaused:
+    """``with CollectorPaused():`` no cyclic collection: making 100,000 small tuples would start several full ones.
+
+    Halves the time of walks and fingerprints (measured on 100,000 instances), and runs no finalizers meanwhile.
+    """
+
+    __slots__ = ("_was_enabled",)
+
+    def __enter__(self) -> None:
+        self._was_enabled = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *reason: object) -> None:
+        if self._was_enabled:
+            gc.enable()
+
+
+def only_atoms(elements: Iterable[Any]) -> bool:
+    """Whether all elements are atoms; one pass at C speed (11 ms for a million)."""
+    return set(map(type, elements)) <= ATOM_TYPES
+
+
+# ------------------------------------------------------------------------------------------------ libraries' globals
+
+
+class ForeignGlobals:
+    """Mutable objects that are global state of a library: values of its modules and attributes of its classes.
+
+    Two variables that both lead to ``matplotlib.rcParams`` share nothing that belongs to the session. Only *places*
+    are kept, never the objects: a hit is confirmed by looking there again, so no object is kept alive and an address
+    that was used again is not mistaken. Modules outside the standard library and ``site-packages`` are the user's own
+    files: what they hold can be session state.
+    """
+
+    __slots__ = ("_scanned", "places")
+
+    def __init__(self) -> None:
+        self.places: Dict[int, Tuple[str, str, str]] = {}  # id -> module, class or "", attribute (or what it holds)
+        self._scanned: Dict[str, int] = {}  # module -> number of its attributes when it was scanned
+
+    def refresh(self) -> None:
+        """Looks at modules that came or grew since the last call."""
+        for name, module in list(sys.modules.items()):
+            if not isinstance(module, types.ModuleType):
+                continue
+            try:
+                namespace: Dict[str, Any] = object.__getattribute__(module, "__dict__")
+                size = len(namespace)
+                if self._scanned.get(name) != size:
+                    self._scanned[name] = size
+                    self.places[id(namespace)] = (name, "", "__dict__")
+                    if name != SESSION_MODULE and _is_library(namespace):
+                        self._scan(name, namespace)
+            except Exception:  # a module that is being imported by another thread
+                continue
+
+    def _scan(self, module: str, namespace: Dict[str, Any]) -> None:
+        for key, value in list(namespace.items()):
+            kind = type(value)
+            if kind in _UNINTERESTING:
+                continue
+            if isinstance(value, type):
+                if _RAW_MODULE.__get__(value) != module:
+                    continue
+                for attribute, member in list(class_namespace(value).items()):
+                    if type(member) not in _UNINTERESTING:
+                        self._note(member, (module, key, attribute))
+            else:
+                self._note(value, (module, "", key))
+
+    def _note(self, value: object, place: Tuple[str, str, str]) -> None:
+        self.places[id(value)] = place
+        for child in _parts(value, place[0]):
+            if type(child) not in _UNINTERESTING and not isinstance(child, type):
+                self.places.setdefault(id(child), place)
+
+    def confirm(self, obj: object) -> bool:
+        """Whether the object still is where its id was found."""
+        place = self.places.get(id(obj))
+        if place is None:
+            return False
+        module, owner, attribute = place
+        try:
+            namespace: Mapping[str, Any] = object.__getattribute__(sys.modules[module], "__dict__")
+            if attribute == "__dict__" and not owner:
+                return namespace is obj
+            if owner:
+                namespace = class_namespace(namespace[owner])
+            value = namespace[attribute]
+            return value is obj or any(child is obj for child in _parts(value, module))
+        except Exception:
+            return False
+
+
+# Types of module and class attributes that cannot be mutable state, or that no walk records anyway.
+_UNINTERESTING = ATOM_TYPES | frozenset(
+    [
+        types.FunctionType,
+        types.BuiltinFunctionType,
+        types.ModuleType,
+        types.MethodDescriptorType,
+        types.WrapperDescriptorType,
+        types.GetSetDescriptorType,
+        types.MemberDescriptorType,
+        types.ClassMethodDescriptorType,
+        tuple,
+        frozenset,
+        property,
+        staticmethod,
+        classmethod,
+    ]
+)
+
+
+def _parts(value: object, module: str) -> List[Any]:
+    """What an object of a library's own class holds: the values of ``rcParams``, the arrays of a constant ``Path``.
+
+    Not what its plain containers hold: those are registries (``Gcf.figs``) in which the session's objects are too.
+    """
+    if class_module(type(value)).partition(".")[0] != module.partition(".")[0]:
+        return []
+    referents = gc.get_referents(value)
+    attributes = referents[0] if len(referents) and type(referents[0]) is dict else None
+    return referents + list(attributes.values()) if attributes is not None else referents
+
+
+def _is_library(namespace: Dict[str, Any]) -> bool:
+    path = namespace.get("__file__")
+    if type(path) is not str:
+        return True  # built in, frozen, or a namespace package without content
+    return "site-packages" in path or "dist-packages" in path or path.startswith(os.path.dirname(os.__file__))
+
+
+_FOREIGN_GLOBALS = ForeignGlobals()
+
+
+def foreign_globals() -> ForeignGlobals:
+    """The one index of this process, brought up to date: 20 ms after large imports, 0.1 ms when nothing is new."""
+    _FOREIGN_GLOBALS.refresh()
+    return _FOREIGN_GLOBALS

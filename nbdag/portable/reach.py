@@ -1,0 +1,149 @@
+"""Which names a statement could read: those its code mentions, and those that the values behind them mention.
+
+    rate = 2
+    class Account:
+        def pay(self): return self.sum * rate
+    a = Account()
+    handlers = {"pay": a.pay}
+    handlers["pay"]()        # mentions handlers; reaches Account.pay through it, and so rate
+
+:func:`nbdag.portable.links.reach` finds the code that a value leads to; here its names are closed over. What a value
+mentions is remembered until it may have changed. A large value that was not looked at since a statement could have put
+a function into it mentions, besides, what that statement's functions mention (its *taint*): cheaper than a walk.
+"""
+
+from __future__ import annotations
+
+import opcode
+import types
+from typing import Any, Dict, FrozenSet, Iterable, NamedTuple, Set
+
+from nbdag.portable.codescan import CodeNames, scan_code
+from nbdag.portable.links import NOTHING_REACHED, Reach, reach
+
+# Values that refer to nothing and cannot change in place.
+LEAF_TYPES = (
+    int, float, complex, bool, str, bytes, type(None), type(Ellipsis), type(NotImplemented), range,
+    types.ModuleType, types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType,
+    types.ClassMethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType,
+)  # fmt: skip
+LEAF_TYPE_IDS: FrozenSet[int] = frozenset(map(id, LEAF_TYPES))
+
+
+def can_change(value: Any) -> bool:
+    """Whether a value could change in place; modules do not count."""
+    return id(type(value)) not in LEAF_TYPE_IDS
+
+
+def is_interrupt(fault: BaseException) -> bool:
+    """Whether the user pressed interrupt: code that itself raises KeyboardInterrupt did not hear it from a signal."""
+    if type(fault) is not KeyboardInterrupt:
+        return False
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return True
+    return trace.tb_frame.f_code.co_code[trace.tb_lasti] != opcode.opmap["RAISE_VARARGS"]
+
+
+class Mentions(NamedTuple):
+    """What the code that a value leads to mentions; ``stores`` are globals that it may rebind when called."""
+
+    names: FrozenSet[str]
+    stores: FrozenSet[str]
+    opaque: bool
+
+
+NO_MENTIONS = Mentions(frozenset(), frozenset(), False)
+
+
+def mentions_of(codes: Iterable[types.CodeType]) -> Mentions:
+    """What these code objects mention together."""
+    names: Set[str] = set()
+    stores: Set[str] = set()
+    opaque = False
+    for code in codes:
+        scanned = scan_code(code)
+        names |= scanned.loads | scanned.words
+        stores |= scanned.late_stores
+        opaque = opaque or scanned.opaque
+    return Mentions(frozenset(names), frozenset(stores), opaque)
+
+
+class Reached(NamedTuple):
+    """The names a statement could read, and the globals that functions it could call may rebind."""
+
+    names: Set[str]
+    stores: Set[str]
+
+
+class Reacher:
+    """Answers what code and values reach, by name, remembering each walk until :meth:`forget`. Keeps no value."""
+
+    def __init__(self) -> None:
+        self.reaches: Dict[str, Reach] = {}
+        self.mentioned: Dict[str, Mentions] = {}
+        self.taint: Dict[str, Set[str]] = {}
+
+    def forget(self, names: Iterable[str]) -> None:
+        """The values of these names changed, or others are there now."""
+        for name in names:
+            self.reaches.pop(name, None)
+            self.mentioned.pop(name, None)
+            self.taint.pop(name, None)
+
+    def reach_of(self, name: str, value: Any) -> Reach:
+        """What the value of a name reaches, from memory or by a walk."""
+        if not can_change(value):
+            return NOTHING_REACHED
+        known = self.reaches.get(name)
+        if known is None:
+            try:
+                known = reach(value)
+            except BaseException as fault:  # of a metaclass that cannot be asked
+                if is_interrupt(fault):
+                    raise
+                known = NOTHING_REACHED
+            self.reaches[name] = known
+        return known
+
+    def mentions(self, name: str, value: Any) -> Mentions:
+        """What the value of one name mentions."""
+        known = self.mentioned.get(name)
+        if known is None:
+            found = self.reach_of(name, value)
+            known = mentions_of(found.codes) if found.codes else NO_MENTIONS
+            self.mentioned[name] = known
+        return known
+
+    def taint_with(self, names: Iterable[str], code: CodeNames, reached: Iterable[str]) -> None:
+        """A statement may have put functions of its own or of what it reached into these values, unlooked at."""
+        carriers = {name for name in reached if self.mentioned.get(name, NO_MENTIONS) is not NO_MENTIONS}
+        carriers |= code.inner_loads
+        if carriers:
+            for name in names:
+                self.taint.setdefault(name, set()).update(carriers)
+
+    def reach_code(self, code: CodeNames, items: Dict[str, Any]) -> Reached:
+        """Close the names that ``code`` mentions over what their values mention, among the session's ``items``."""
+        stores: Set[str] = set(code.late_stores)
+        opaque = code.opaque
+        names: Set[str] = set()
+        todo = [name for name in code.loads | code.words if name in items]
+        while todo:
+            name = todo.pop()
+            if name in names:
+                continue
+            names.add(name)
+            value = items[name]
+            if not can_change(value):
+                continue
+            mentioned = self.mentions(name, value)
+            stores |= mentioned.stores
+            opaque = opaque or mentioned.opaque
+            more = mentioned.names
+            if name in self.taint:
+                more = more | self.taint[name]
+            todo += [other for other in more if other in items and other not in names]
+        return Reached(set(items) if opaque else names, stores)

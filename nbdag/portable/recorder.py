@@ -1,0 +1,366 @@
+"""Records what the cells of a running IPython do: the engine behind ``model.Execution`` and ``model.StatementRun``.
+
+IPython calls ``shell.run_code`` once per top-level statement. The recorder puts a plain function in its place that
+notes where the last statement ended, what it changed and where the next begins, and hands back IPython's own coroutine:
+no frame of ours is on the user's stack, so tracebacks, ``stacklevel`` and ``inspect`` see what they always saw.
+
+    pre_execute   pre_run_cell   run_code ... run_code   post_execute   post_run_cell
+    open a frame  its text       statement boundaries    close a silent one   close the frame
+
+A fault in here becomes a diagnostic, never an exception in the user's cell.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import traceback
+from typing import Any, Callable, Dict, List, Optional, Set
+
+from nbdag.portable.audit import Listener, sort_out
+from nbdag.portable.codescan import scan_code, scan_code_now
+from nbdag.portable.frames import Frame, OpenStatement, Record, execution_record
+from nbdag.portable.looking import close_look, statement_look
+from nbdag.portable.namespace import SessionNames
+from nbdag.portable.randomness import drawn, pack_states, raw_states
+from nbdag.portable.reach import Reacher, can_change, is_interrupt
+from nbdag.portable.watch import CONTAINER_TYPE_IDS, Watch, identities
+
+DIAGNOSTICS_LIMIT = 100
+
+
+class Recorder:
+    """The hooks in one IPython shell and everything they have recorded."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self.namespace: Dict[str, Any] = shell.user_ns
+        self.names = SessionNames(shell, self.namespace)
+        self.watch = Watch()
+        self.reacher = Reacher()
+        self.listener = Listener()
+        self.executions: List[Record] = []
+        self.frames: List[Frame] = []
+        self.definitions: Dict[str, Any] = {}  # name -> (id of the value, "function" or "class")
+        self.behind: Set[str] = set()  # names that changed while nothing was running
+        self.diagnostics: List[Record] = []
+        self.cwd = working_directory()
+        self.random: Dict[str, Any] = raw_states()
+        self.hook_seconds = 0.0
+        self.busy: Set[int] = set()
+        self.unseen_cell = False  # the recorder was started by a cell that is still running
+        self.original_run_code: Optional[Callable[..., Any]] = None
+        self.installed_run_code: Optional[Callable[..., Any]] = None
+        self.callbacks = {
+            "pre_execute": self.pre_execute,
+            "pre_run_cell": self.pre_run_cell,
+            "post_execute": self.post_execute,
+            "post_run_cell": self.post_run_cell,
+        }
+
+    # ---------------------------------------------------------------------------------------- hooks
+
+    def install(self) -> None:
+        """Begin to record."""
+        original = self.shell.run_code
+        self.original_run_code = original
+
+        def run_code(code_obj: Any, *arguments: Any, **options: Any) -> Any:
+            if self.installed_run_code is not None and self.guarded(self.statement_boundary, code_obj):
+                code_obj = compile("raise KeyboardInterrupt", code_obj.co_filename, "exec")
+            return original(code_obj, *arguments, **options)
+
+        self.installed_run_code = run_code
+        self.shell.run_code = run_code
+        for event, callback in self.callbacks.items():
+            self.shell.events.register(event, callback)
+
+    def remove(self) -> None:
+        """Take every hook away. A wrapper that somebody put around ours keeps working; ours then passes through."""
+        for event, callback in self.callbacks.items():
+            try:
+                self.shell.events.unregister(event, callback)
+            except ValueError:
+                continue
+        if vars(self.shell).get("run_code") is self.installed_run_code:
+            del self.shell.run_code
+        self.installed_run_code = None
+        self.listener.switch_off()
+        self.frames = []
+
+    def guarded(self, work: Callable[..., None], *arguments: Any) -> bool:
+        """Do our own work in the middle of the user's; True when the user pressed interrupt meanwhile."""
+        thread = threading.get_ident()
+        if thread in self.busy:
+            return False
+        began = time.perf_counter()
+        self.busy.add(thread)
+        self.listener.muted.add(thread)
+        try:
+            work(*arguments)
+        except BaseException as fault:
+            if is_interrupt(fault):
+                return True
+            self.note("recorder", "error", f"the recorder failed in {work.__name__}: {fault_text(fault)}")
+        finally:
+            self.busy.discard(thread)
+            self.listener.muted.discard(thread)
+            self.hook_seconds += time.perf_counter() - began
+        return False
+
+    def note(self, code: str, severity: str, message: str) -> None:
+        """Keep a diagnostic; the same message once."""
+        if len(self.diagnostics) < DIAGNOSTICS_LIMIT and all(known["message"] != message for known in self.diagnostics):
+            self.diagnostics.append({"code": code, "severity": severity, "message": message, "hint": ""})
+
+    def pre_execute(self) -> None:
+        """IPython is about to run something."""
+        self.guarded(self.open_frame)
+
+    def pre_run_cell(self, info: Any) -> None:
+        """It is not silent, and this is its text."""
+        self.guarded(self.describe_frame, info)
+
+    def post_execute(self) -> None:
+        """Something ended; a silent one is over, others wait for post_run_cell, which says which one it is."""
+        self.guarded(self.close_silent)
+
+    def post_run_cell(self, result: Any) -> None:
+        """A cell ended."""
+        self.guarded(self.close_cell, result)
+
+    # --------------------------------------------------------------------------------------- frames
+
+    def top(self) -> Optional[Frame]:
+        """The innermost execution of this thread."""
+        thread = threading.get_ident()
+        for frame in reversed(self.frames):
+            if frame.thread == thread:
+                return frame
+        return None
+
+    def open_frame(self) -> None:
+        """Push a frame for the execution that begins."""
+        outer = self.top()
+        if not self.frames:
+            self.listener.switch_on()
+        ordinal = len(self.executions)
+        frame = Frame(
+            ordinal, outer.ordinal if outer else None, threading.get_ident(), time.time(), working_directory()
+        )
+        self.executions.append({"ordinal": ordinal})  # its place in the order; filled when it ends
+        self.frames.append(frame)
+        frame.hook_seconds = self.hook_seconds
+        frame.clock = time.perf_counter()
+
+    def describe_frame(self, info: Any) -> None:
+        """Give the innermost frame its text. A cell of the user's own is never nested: what is below it was lost."""
+        frame = self.top()
+        if frame is None or frame.info is not None:
+            return
+        if getattr(info, "store_history", False):
+            for stale in [other for other in self.frames if other is not frame and other.thread == frame.thread]:
+                self.end_frame(stale, "interrupted", "")
+            frame.parent = None
+            self.listener.switch_on()
+        frame.describe(info)
+
+    def close_silent(self) -> None:
+        """A silent request has ended."""
+        frame = self.top()
+        if frame is not None and frame.info is None:
+            error = "" if getattr(self.shell, "last_execution_succeeded", True) else "failed"
+            self.end_frame(frame, "error" if error else "ok", error)
+
+    def close_cell(self, result: Any) -> None:
+        """The cell of this result has ended, and whatever is still open inside it."""
+        thread = threading.get_ident()
+        mine = [frame for frame in self.frames if frame.thread == thread]
+        info = getattr(result, "info", None)
+        chosen = None
+        for frame in reversed(mine):
+            if result is None or frame.info is info or same_text(frame, info):
+                chosen = frame
+                break
+        if chosen is None:
+            if self.unseen_cell and not mine:
+                self.unseen_cell = False
+                self.baseline()
+            return
+        for frame in reversed(mine[mine.index(chosen) + 1 :]):
+            self.end_frame(frame, "interrupted", "")
+        outcome, error = outcome_of(result, bool(chosen.count))
+        if getattr(chosen.info, "store_history", False):
+            chosen.execution_count = getattr(result, "execution_count", None)
+        self.end_frame(chosen, outcome, error)
+
+    def end_frame(self, frame: Frame, outcome: str, error: str) -> None:
+        """Close the last statement, look at what is left to look at, and keep the record."""
+        seconds = time.perf_counter() - frame.clock - (self.hook_seconds - frame.hook_seconds)
+        if frame in self.frames:
+            self.frames.remove(frame)
+        try:
+            items = self.end_statement(frame, outcome == "ok")
+            if frame.count:
+                close_look(self.watch, self.reacher, frame, self.names.items() if items is None else items)
+                self.report_outwards(frame, set(frame.statements[-1]["changed"]) if frame.statements else set())
+        finally:
+            record = execution_record(frame, outcome, error, seconds)
+            record["covariables"] = [list(group) for group in self.watch.groups]
+            self.executions[frame.ordinal] = record
+            if not self.frames:
+                self.listener.switch_off()
+
+    # ----------------------------------------------------------------------------------- statements
+
+    def statement_boundary(self, code: Any) -> None:
+        """The last statement of the innermost frame is over and ``code`` is the next."""
+        frame = self.top()
+        if frame is None:
+            return
+        items = self.end_statement(frame, True)
+        if items is None:
+            items = self.names.items()
+            before = identities(items)
+        else:
+            before = self.watch.known
+        if frame.count == 0:
+            if frame.info is None:
+                frame.describe_by_code(code)
+            frame.names_at_start = set(before)
+            if len(self.frames) == 1:
+                self.notice_behind(before)
+            self.random = raw_states()
+        text = frame.node_text(frame.count)
+        names = scan_code_now(code, inert=True) if text.inert else scan_code(code)
+        reach = self.reacher.reach_code(names, items)
+        closed = self.watch.link_closure(reach.names)
+        statement = OpenStatement(frame.count, text, names, reach, before)
+        statement.reached = {name for name in closed if name in before}
+        frame.count += 1
+        frame.open = statement
+        statement.random = self.random
+        statement.mark = self.listener.mark()
+        statement.hook_seconds = self.hook_seconds
+        statement.clock = time.perf_counter()
+
+    def notice_behind(self, now: Dict[str, Any]) -> None:
+        """Names that were rebound since the last execution ended: a thread or a callback did that."""
+        known = self.watch.known
+        if now == known:
+            return
+        different = {name for name, identity in now.items() if known.get(name) != identity}
+        gone = [name for name in known if name not in now]
+        self.behind |= different
+        self.watch.forget(different)
+        self.watch.forget(gone)
+        self.reacher.forget(different)
+        self.reacher.forget(gone)
+        self.note(
+            "behind",
+            "warning",
+            "bound or deleted while no cell was running: " + ", ".join(sorted(different | set(gone))[:20]),
+        )
+
+    def end_statement(self, frame: Frame, completed: bool) -> Optional[Dict[str, Any]]:
+        """Note what the open statement did; returns the session's items after it, None when none was open."""
+        statement = frame.open
+        if statement is None:
+            return None
+        seconds = time.perf_counter() - statement.clock - (self.hook_seconds - statement.hook_seconds)
+        frame.open = None
+        items = self.names.items()
+        after = identities(items)
+        record: Record = {
+            "node": statement.node,
+            "line": statement.text.line,
+            "end_line": statement.text.end_line,
+            "seconds": max(0.0, seconds),
+            "completed": completed,
+        }
+        statement_look(self.watch, self.reacher, frame, statement, items, after, completed, record)
+        for name in record["bound"]:
+            self.behind.discard(name)
+            self.definitions.pop(name, None)
+        for name in record["deleted"]:
+            self.behind.discard(name)
+            self.definitions.pop(name, None)
+        for name, kind in statement.text.definitions.items():
+            if name in record["bound"] and is_definition(items.get(name)):
+                self.definitions[name] = (after[name][0], kind)
+        self.note_randomness(statement, record)
+        heard, read = self.listener.since(statement.mark)
+        record["files"], record["effects"] = sort_out(heard, read, self.listener)
+        frame.statements.append(record)
+        self.report_outwards(frame, set(record["changed"]))
+        return items
+
+    def note_randomness(self, statement: OpenStatement, record: Record) -> None:
+        """Which generators the statement drew from, with their states from before it."""
+        record["drew"], record["random_state"] = [], {}
+        if statement.could_draw:
+            now = raw_states()
+            record["drew"] = drawn(statement.random, now)
+            before = {name: state for name, state in statement.random.items() if name in record["drew"]}
+            record["random_state"] = pack_states(before)
+            self.random = now
+
+    def report_outwards(self, frame: Frame, changed: Set[str]) -> None:
+        """What an inner execution changed, the statement around it changed."""
+        for outer in self.frames:
+            if outer is not frame and outer.thread == frame.thread and outer.open is not None:
+                outer.open.changed_inside |= changed
+
+    # ------------------------------------------------------------------------------------- baseline
+
+    def baseline(self) -> None:
+        """Take everything that is there now as given: identities, fingerprints, links."""
+        items = self.names.items()
+        self.watch.known = identities(items)
+        self.watch.prints = {}
+        for name, value in items.items():
+            self.watch.look(name, value)
+        self.watch.link_all(self.reacher, items)
+        self.behind = set()
+
+
+def is_definition(value: Any) -> bool:
+    """Whether a value can be what a ``def`` or ``class`` statement made (a decorator may have returned None)."""
+    return can_change(value) and id(type(value)) not in CONTAINER_TYPE_IDS
+
+
+def same_text(frame: Frame, info: Any) -> bool:
+    """Whether IPython made a second description of the same cell (it does when the runner was interrupted)."""
+    return frame.info is not None and info is not None and frame.source == getattr(info, "raw_cell", None)
+
+
+def outcome_of(result: Any, began: bool) -> Any:
+    """Outcome and error text of an IPython ExecutionResult."""
+    if result is None:
+        return "interrupted", ""
+    refused = getattr(result, "error_before_exec", None)
+    failed = getattr(result, "error_in_exec", None)
+    fault = failed if failed is not None else refused
+    if fault is None:
+        return "ok", ""
+    if type(fault).__name__ in ("KeyboardInterrupt", "CancelledError"):
+        return "interrupted", type(fault).__name__
+    return ("refused" if failed is None and not began else "error"), fault_text(fault)
+
+
+def fault_text(fault: BaseException) -> str:
+    """``"ValueError: message"``, without trusting the exception to describe itself."""
+    try:
+        text = "".join(traceback.format_exception_only(type(fault), fault)).strip().split("\n")[-1]
+    except BaseException:
+        text = type(fault).__name__
+    return text[:1000]
+
+
+def working_directory() -> str:
+    """The current directory, "" when it was deleted."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""

@@ -1,0 +1,174 @@
+"""Runs the code of a cell again as the notebook did: same line numbers, output kept back, no windows, no questions."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import Any, Dict, List, Sequence, Tuple
+
+from nbdag.portable.decode import remember_source
+from nbdag.portable.steps import Replay
+
+FUTURE_FLAGS = 0x1FF0000 & ~0x1000  # __future__ features in co_flags: they hold for the cells after, too
+COROUTINE_FLAG = 0x80
+AWAIT_FLAG = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+
+
+class Captured:
+    """Stands for a standard stream: keeps what is written while a cell runs, passes it on afterwards.
+
+    A logging handler that a cell makes keeps this object, and must go on working.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.pieces: List[str] = []
+        self.capturing = True
+
+    def write(self, text: str) -> int:
+        """Keep the text, or pass it on."""
+        if self.capturing:
+            self.pieces.append(text)
+            return len(text)
+        return self.stream.write(text) if self.stream is not None else len(text)
+
+    def writelines(self, lines: Any) -> None:
+        """Many."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Pass on."""
+        if not self.capturing and self.stream is not None:
+            self.stream.flush()
+
+    def isatty(self) -> bool:
+        """No terminal while a cell runs."""
+        return not self.capturing and self.stream is not None and self.stream.isatty()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+class Replayer:
+    """Runs replays in a namespace, one after another."""
+
+    def __init__(self, namespace: Dict[str, Any], plan: Sequence[Any], directory: str) -> None:
+        self.namespace = namespace
+        self.directory = directory
+        self.started_in = os.getcwd()
+        self.flags = 0
+        self.filenames = register_cells(plan)
+        self.output: List[Tuple[str, str]] = []
+
+    def run(self, step: Replay) -> None:
+        """Run one step; raises what its code raises."""
+        filename = self.filenames[id(step)]
+        code = compile("\n" * (step.line - 1) + step.code, filename, "exec", self.flags | AWAIT_FLAG, True)
+        self.flags |= code.co_flags & FUTURE_FLAGS
+        directory = self.directory_for(step)
+        before = os.getcwd() if directory else ""
+        backend = "MPLBACKEND" not in os.environ
+        streams = sys.stdout, sys.stderr, sys.stdin
+        out, err = Captured(sys.stdout), Captured(sys.stderr)
+        if directory:
+            os.chdir(directory)
+        moved = os.getcwd() if directory else ""
+        if backend:
+            os.environ["MPLBACKEND"] = "agg"
+        sys.stdout, sys.stderr, sys.stdin = out, err, io.StringIO()
+        try:
+            result = eval(code, self.namespace)
+            if code.co_flags & COROUTINE_FLAG and hasattr(result, "send"):
+                run_to_end(result)
+        finally:
+            if sys.stdout is out:
+                sys.stdout = streams[0]
+            if sys.stderr is err:
+                sys.stderr = streams[1]
+            sys.stdin = streams[2]
+            out.capturing = err.capturing = False
+            if backend and os.environ.get("MPLBACKEND") == "agg":
+                del os.environ["MPLBACKEND"]
+            if directory and os.getcwd() == moved:
+                os.chdir(before)
+            text = "".join(out.pieces + err.pieces)
+            if text:
+                self.output.append((step.cell, text))
+
+    def directory_for(self, step: Replay) -> str:
+        """Where ``step`` has to run to find its files; "" for the current directory."""
+        relative = [file for file in step.files if not os.path.isabs(file[0])]
+        if not relative or all(os.path.exists(file[0]) for file in relative):
+            return ""
+        carried = os.path.join(self.directory, "files")
+        for directory in (self.started_in, step.cwd, carried):
+            if directory and all(os.path.exists(os.path.join(directory, file[0])) for file in relative):
+                return directory
+        return ""
+
+
+def run_to_end(coroutine: Any) -> None:
+    """A cell with a top-level await; beside a running event loop (in a notebook) on a thread of its own."""
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(coroutine)
+        return
+    import threading
+
+    raised: List[BaseException] = []
+
+    def work() -> None:
+        try:
+            asyncio.run(coroutine)
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    if raised:
+        raise raised[0]
+
+
+def register_cells(plan: Sequence[Any]) -> Dict[int, str]:
+    """Enter the text of every cell into linecache; the file name that each step of ``plan`` is compiled under.
+
+    The steps of one cell together are its text; a cell that ran in two versions has two names.
+    """
+    texts: Dict[str, Dict[int, str]] = {}
+    filenames: Dict[int, str] = {}
+    for step in plan:
+        if not isinstance(step, Replay):
+            continue
+        lines = dict(enumerate(step.code.split("\n"), step.line))
+        attempt = 1
+        while True:
+            filename = "<%s>" % step.cell if attempt == 1 else "<%s (%d)>" % (step.cell, attempt)
+            known = texts.setdefault(filename, {})
+            if all(known.get(number, line) == line for number, line in lines.items()):
+                break
+            attempt += 1
+        known.update(lines)
+        filenames[id(step)] = filename
+    for filename, lines in texts.items():
+        remember_source(filename, "".join(lines.get(number, "") + "\n" for number in range(1, max(lines) + 1)))
+    return filenames
+
+
+def fault_in_words(error: BaseException, step: Replay, filename: str) -> str:
+    """``cell 4, line 2: ZeroDivisionError: division by zero``."""
+    line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) and error.filename == filename else None
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == filename:
+            line = trace.tb_lineno
+            break
+        trace = trace.tb_next
+    text = str(error).strip().split("\n")[0]
+    what = type(error).__name__ + (": " + text if text else "")
+    return "%s, line %d: %s" % (step.cell, line or step.line, what[:300])

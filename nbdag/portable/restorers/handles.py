@@ -1,0 +1,55 @@
+"""Restorers of open files; counterpart of ``codecs/handles.py``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+
+def restore_stream(name: str) -> Any:
+    """``sys.stdin``, ``sys.stdout`` or ``sys.stderr`` of this process."""
+    return getattr(sys, name)
+
+
+def restore_handle(how: str, name: str, absolute: str, mode: str, shown: Any, form: Any, position: Any) -> Any:
+    """A file as ``open`` gives it, at ``position``; closed where that is None. Nothing is ever truncated."""
+    import io
+
+    if position is None:
+        raw = io.FileIO(os.devnull, "rb" if "r" in mode and "+" not in mode else "rb+" if "r" in mode else "wb")
+        raw.name = name
+    else:
+        path = name if os.path.exists(name) else absolute
+        raw = io.FileIO(path, mode if "r" in mode or "a" in mode else "rb+")
+        if "r" not in mode and "a" not in mode and "+" not in mode:
+            raw.close()
+            raw = _write_only(path)
+        if path != name:
+            raw.name = path
+    if how == "raw":
+        handle: Any = raw
+    else:
+        if raw.readable() and raw.writable():
+            handle = io.BufferedRandom(raw)
+        else:
+            handle = io.BufferedReader(raw) if raw.readable() else io.BufferedWriter(raw)
+        if how == "text":
+            handle = io.TextIOWrapper(handle, form[0], form[1])
+            if shown is not None:
+                handle.mode = shown
+    if position is None:
+        handle.close()
+    else:
+        handle.seek(position)
+    return handle
+
+
+def _write_only(path: str) -> Any:
+    """An existing file, opened for writing and left as it is."""
+    import io
+
+    descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+    raw = io.FileIO(descriptor, "wb", closefd=True)
+    raw.name = path
+    return raw

@@ -1,0 +1,122 @@
+"""Restorers of small standard library values; counterpart of ``codecs/plain.py`` and ``codecs/instances.py``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def restore_path(kind: str, text: str) -> Any:
+    """A path; a concrete path of the other system's kind becomes one of this system's."""
+    import pathlib
+
+    if kind in ("PosixPath", "WindowsPath"):
+        return pathlib.Path(text)
+    return getattr(pathlib, kind)(text)
+
+
+def restore_memoryview(owner: Any, offset: int, form: str, shape: Any, strides: Any, readonly: bool) -> Any:
+    """The window of ``owner`` at ``offset``: cut from its bytes, then given its format, shape and step again."""
+    whole: Any = memoryview(owner).cast("B") if memoryview(owner).nbytes else memoryview(owner)
+    itemsize = _cast(memoryview(bytes(16)), form).itemsize if form != "B" else 1
+    count = 1
+    for length in shape:
+        count *= length
+    if len(shape) == 1 and count and strides[0] != itemsize:
+        span = whole[_window(whole, offset, count, itemsize, strides[0])]
+        window = _cast(span, form)[:: strides[0] // itemsize]
+    else:
+        window = whole[offset : offset + count * itemsize]
+        if form != "B" or len(shape) != 1:
+            window = window.cast(form, tuple(shape)) if len(shape) != 1 else window.cast(form)
+    return window.toreadonly() if readonly and not window.readonly else window
+
+
+def _cast(window: Any, form: str) -> Any:
+    return window.cast(form)
+
+
+def _window(whole: memoryview, offset: int, count: int, itemsize: int, step: int) -> slice:
+    """The bytes that a stepped window spans, from its lowest item on."""
+    low = min(offset, offset + (count - 1) * step)
+    high = max(offset, offset + (count - 1) * step) + itemsize
+    return slice(low, high)
+
+
+def restore_mappingproxy(mapping: Any) -> Any:
+    """A read-only view of ``mapping``."""
+    return type(type.__dict__)(mapping)
+
+
+def restore_dict_view(which: str, mapping: Any) -> Any:
+    """``mapping.keys()``, ``.values()`` or ``.items()``."""
+    return getattr(mapping, which)()
+
+
+def restore_count(start: Any, step: Any = 1) -> Any:
+    """``itertools.count(start, step)``."""
+    import itertools
+
+    return itertools.count(start, step)
+
+
+def restore_weakref(target: Any) -> Any:
+    """A weak reference; alive as long as something else of the session holds ``target``."""
+    import weakref
+
+    return weakref.ref(target)
+
+
+def restore_dead_weakref() -> Any:
+    """A weak reference whose target is gone."""
+    import weakref
+
+    return weakref.ref(type("Gone", (), {})())
+
+
+def restore_method(function: Any, owner: Any) -> Any:
+    """``function`` bound to ``owner``."""
+    import types
+
+    return types.MethodType(function, owner)
+
+
+def restore_lru_cache(function: Any, maxsize: Any, typed: bool) -> Any:
+    """An empty cache around ``function``."""
+    import functools
+
+    return functools.lru_cache(maxsize, typed)(function)
+
+
+def restore_state(value: Any, state: Any) -> None:
+    """What pickle's BUILD does: the attributes of an instance."""
+    setstate = getattr(value, "__setstate__", None)
+    if setstate is not None:
+        setstate(state)
+        return
+    slots = None
+    if isinstance(state, tuple) and len(state) == 2:
+        state, slots = state
+    if state:
+        value.__dict__.update(state)
+    for name, item in (slots or {}).items():
+        object.__setattr__(value, name, item)
+
+
+class Rest:
+    """Applies (restorer, value, state) triples as they arrive: the last part of every pickle. Skips None."""
+
+    def append(self, item: Any) -> None:
+        """One triple."""
+        if item is not None:
+            restorer, value, state = item
+            restorer(value, state)
+
+    def extend(self, items: Any) -> None:
+        """Many."""
+        for item in items:
+            self.append(item)
+
+
+def restore_rest() -> Rest:
+    """The receiver of what is filled in last."""
+    return Rest()

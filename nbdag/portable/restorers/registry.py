@@ -1,0 +1,118 @@
+"""The restorers by the name that pickles call them. Names and arguments are part of the format."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict
+
+from nbdag.portable.restorers.arrays import (
+    restore_array,
+    restore_array_subclass,
+    restore_bit_generator,
+    restore_dtype,
+    restore_generator,
+    restore_global_random_state,
+    restore_masked_array,
+    restore_object_array,
+    restore_object_elements,
+    restore_object_view,
+    restore_random_state,
+    restore_scalar,
+    restore_string_array,
+)
+from nbdag.portable.restorers.definitions import (
+    restore_attribute,
+    restore_cell,
+    restore_cell_contents,
+    restore_class_attributes,
+    restore_enum,
+    restore_function,
+    restore_function_state,
+    restore_library_function,
+    restore_main_module,
+    restore_module,
+    restore_named,
+    restore_namedtuple,
+    restore_new_class,
+    restore_patch,
+)
+from nbdag.portable.restorers.frames import (
+    restore_categorical,
+    restore_datetime_index,
+    restore_datetimes,
+    restore_frame,
+    restore_intervals,
+    restore_masked_column,
+    restore_periods,
+    restore_series,
+    restore_text,
+)
+from nbdag.portable.restorers.handles import restore_handle, restore_stream
+from nbdag.portable.restorers.plain import (
+    restore_count,
+    restore_dead_weakref,
+    restore_dict_view,
+    restore_lru_cache,
+    restore_mappingproxy,
+    restore_memoryview,
+    restore_method,
+    restore_path,
+    restore_rest,
+    restore_state,
+    restore_weakref,
+)
+
+RESTORERS: Dict[str, Callable[..., Any]] = {
+    "array": restore_array,
+    "array_subclass": restore_array_subclass,
+    "attribute": restore_attribute,
+    "bit_generator": restore_bit_generator,
+    "categorical": restore_categorical,
+    "cell": restore_cell,
+    "cell_contents": restore_cell_contents,
+    "class_attributes": restore_class_attributes,
+    "count": restore_count,
+    "datetime_index": restore_datetime_index,
+    "datetimes": restore_datetimes,
+    "dead_weakref": restore_dead_weakref,
+    "dict_view": restore_dict_view,
+    "dtype": restore_dtype,
+    "enum": restore_enum,
+    "frame": restore_frame,
+    "function_state": restore_function_state,
+    "generator": restore_generator,
+    "global_random_state": restore_global_random_state,
+    "handle": restore_handle,
+    "intervals": restore_intervals,
+    "library_function": restore_library_function,
+    "lru_cache": restore_lru_cache,
+    "main_module": restore_main_module,
+    "mappingproxy": restore_mappingproxy,
+    "masked_array": restore_masked_array,
+    "masked_column": restore_masked_column,
+    "memoryview": restore_memoryview,
+    "method": restore_method,
+    "module": restore_module,
+    "namedtuple": restore_namedtuple,
+    "new_class": restore_new_class,
+    "object_array": restore_object_array,
+    "object_elements": restore_object_elements,
+    "object_view": restore_object_view,
+    "patch": restore_patch,
+    "path": restore_path,
+    "periods": restore_periods,
+    "random_state": restore_random_state,
+    "rest": restore_rest,
+    "scalar": restore_scalar,
+    "series": restore_series,
+    "state": restore_state,
+    "stream": restore_stream,
+    "string_array": restore_string_array,
+    "text": restore_text,
+    "weakref": restore_weakref,
+}
+
+# These get the Loading as first argument: they look at the namespace of the session.
+NAMESPACE_RESTORERS: Dict[str, Callable[..., Any]] = {
+    "function": restore_function,
+    "named": restore_named,
+}

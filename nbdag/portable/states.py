@@ -1,0 +1,369 @@
+"""The state of an object as a pickle reduction that is never unpickled: ``(list, (what it is,), its state)``.
+
+Pickle refuses functions, classes of the notebook, modules and weak references, runs the user's ``__reduce__`` and
+``__getstate__``, and copies arrays. For change detection only the real state counts, so for these types
+:func:`reducer_for` gives another reduction. What an object *is* goes into the arguments (atoms only); everything that
+could lead back to the object itself goes into the state, which pickle saves after it has remembered the object.
+
+Ids of types and code stand for themselves: fingerprints never leave the process.
+"""
+
+from __future__ import annotations
+
+import array
+import enum
+import functools
+import gc
+import mmap
+import operator
+import sys
+import types
+import weakref
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from nbdag.portable.buffers import feed_array, hash_atoms
+from nbdag.portable.contents import CONTENTS
+from nbdag.portable.hashing import new_state_hash
+from nbdag.portable.objects import (
+    base_labels,
+    class_module,
+    class_namespace,
+    class_qualname,
+    has_instance_dict,
+    instance_dict,
+    is_heap_type,
+    is_local_name,
+    is_session_class,
+    is_session_function,
+    mro_of,
+    only_atoms,
+    slot_descriptors,
+)
+
+Reduction = Tuple[Any, ...]
+Reducer = Callable[[Any], Any]
+
+
+class NoFingerprint(Exception):
+    """The object's state cannot be seen from Python: ``args[0]`` says what it is."""
+
+
+# By package and class, subclasses included. Drawing changes a figure, and a thread changes itself.
+_UNSEEN = frozenset(
+    [
+        "_io._IOBase", "socket.socket", "_socket.socket", "_thread.lock", "_thread.RLock", "_thread._local",
+        "threading.Thread", "threading.local", "sqlite3.Connection", "sqlite3.Cursor", "subprocess.Popen",
+        "asyncio.Future", "_asyncio.Future", "matplotlib.Artist", "matplotlib.FigureCanvasBase", "matplotlib.Animation",
+        "matplotlib.FigureManagerBase", "builtins.generator", "builtins.coroutine", "builtins.async_generator",
+        "builtins.frame", "builtins.traceback", "multiprocessing.Process", "concurrent.Executor", "concurrent.Future",
+        "IPython.InteractiveShell", "selectors.BaseSelector", "asyncio.AbstractEventLoop", "builtins.PyCapsule",
+    ]
+)  # fmt: skip
+_SEEN = frozenset(["_io.BytesIO", "_io.StringIO"])
+# itertools still pickle before 3.14, with a warning that the user would see.
+_UNSEEN_PACKAGES = frozenset(["itertools", "zmq"])
+
+
+def _is_unseen(cls: type, labels: List[str]) -> bool:
+    if _SEEN.intersection(labels):
+        return False
+    return not _UNSEEN.isdisjoint(labels) or labels[0].partition(".")[0] in _UNSEEN_PACKAGES
+
+
+def state_of_atoms(tag: str, *atoms: Any) -> Reduction:
+    return (list, (tag, *atoms))
+
+
+class StateReducer:
+    """Chooses and remembers a reducer for each type met while one value is fingerprinted."""
+
+    def __init__(self, root: object) -> None:
+        self.root = root
+        self.covered = 0  # bytes of buffers hashed
+        self.objects = 0  # objects that took a call of Python code
+        self.reducers: Dict[type, Optional[Reducer]] = {}
+
+    def reduce(self, obj: Any) -> Any:
+        """``pickle.Pickler.reducer_override``: a reduction, or NotImplemented where pickle's own is right."""
+        self.objects += 1
+        cls = type(obj)
+        try:
+            reducer = self.reducers[cls]
+        except KeyError:
+            reducer = self.reducers[cls] = self._choose(cls)
+        return NotImplemented if reducer is None else reducer(obj)
+
+    def _choose(self, cls: type) -> Optional[Reducer]:
+        known = _REDUCERS.get(cls)
+        if known is not None:
+            return functools.partial(known, self)
+        bases = mro_of(cls)
+        if type in bases:
+            return self._class
+        labels = base_labels(cls)
+        if _is_unseen(cls, labels):
+            raise NoFingerprint(labels[0])
+        if types.ModuleType in bases:
+            return lambda module: state_of_atoms("module", id(module))
+        if enum.Enum in bases:
+            return lambda member: state_of_atoms("member", id(cls), str(instance_dict(member).get("_name_")))  # type: ignore[union-attr]
+        if weakref.ref in bases:
+            return functools.partial(_weak_reference, self)
+        if "numpy.ndarray" in labels:
+            ndarray = next(base for base in bases if base_labels(base)[0] == "numpy.ndarray")
+            return functools.partial(self._array, ndarray)
+        if "numpy.dtype" in labels:
+            return lambda dtype: state_of_atoms(
+                "dtype", dtype.str if dtype.names is None else repr(dtype.descr), id(cls)
+            )
+        if "numpy.generic" in labels and "numpy.void" not in labels and "numpy.object_" not in labels:
+            return lambda scalar: state_of_atoms("scalar", id(cls), scalar.dtype.str, scalar.tobytes())
+        if "pandas.NDArrayBacked" in labels:
+            return functools.partial(_backed_array, cls)
+        if "pandas.BaseOffset" in labels:  # immutable, but pickled with what it has computed so far
+            return lambda offset: state_of_atoms("offset", id(cls), repr(offset), repr(offset.kwds))
+        if is_session_class(cls) and "pathlib.PurePath" not in labels:
+            return self._session_instance(cls)
+        return None
+
+    # -------------------------------------------------------------------------------------------- arrays
+
+    def _array(self, ndarray: Any, obj: Any) -> Any:
+        plain = obj if type(obj) is ndarray else ndarray.view(obj, ndarray)
+        dtype = plain.dtype
+        head = ("array", id(type(obj)), dtype.str if dtype.names is None else repr(dtype.descr),
+                repr(plain.shape), repr(plain.strides), bool(ndarray.flags.__get__(obj).writeable))  # fmt: skip
+        state: List[Any] = []
+        if type(obj) is not ndarray:
+            state.append(_attributes(obj))
+        if dtype.hasobject:
+            elements = plain.ravel("K").tolist()
+            if only_atoms(elements):
+                self.covered += 8 * len(elements)
+                return (list, (*head, hash_atoms(elements)), state)
+            state.append(elements)
+            return (list, head, state)
+        self.covered += plain.nbytes
+        hasher = new_state_hash()
+        feed_array(hasher, plain)
+        return (list, (*head, hasher.digest()), state) if state else (list, (*head, hasher.digest()))
+
+    # -------------------------------------------------------------------------------------------- classes, instances
+
+    def _class(self, cls: type) -> Any:
+        if class_module(cls) == "builtins":
+            return NotImplemented  # pickled by name, `list` of every reduction among them
+        if not is_session_class(cls) or not (cls is self.root or is_local_name(class_qualname(cls))):
+            return state_of_atoms("class", id(cls))
+        state = [id(base) for base in mro_of(cls)[1:]]
+        attributes = [
+            (name, value)
+            for name, value in list(class_namespace(cls).items())
+            if name not in _CLASS_MACHINERY and not (name == "__annotations__" and not value)
+        ]
+        return (list, ("session class", id(cls)), (state, attributes))
+
+    def _session_instance(self, cls: type) -> Optional[Reducer]:
+        """Content of the built-in base, real ``__dict__`` and slots; nothing that the class defines is called."""
+        content = None
+        for base in mro_of(cls):
+            if base in CONTENTS:
+                content = CONTENTS[base]
+                break
+            if base is not object and not is_heap_type(base) and not issubclass(base, BaseException):
+                return None  # an extension's class with state of its own: only its own reduction knows it
+        slots = [descriptor for _, descriptor in slot_descriptors(cls)]
+        if content is None and not slots and sys.version_info >= (3, 11) and _is_plain_class(cls):
+            return _InlineAttributes(cls)
+        head = ("instance", id(cls))
+
+        def reduce_instance(obj: Any) -> Reduction:
+            state: List[Any] = [_attributes(obj)]
+            for descriptor in slots:
+                try:
+                    state.append((descriptor.__get__(obj, cls),))
+                except AttributeError:
+                    state.append(())
+            if content is not None:
+                state.append(content(obj))
+            return (list, head, state)
+
+        return reduce_instance
+
+
+class _InlineAttributes:
+    """Reads attributes without ``__dict__``: since Python 3.11 asking makes one, for every instance there is.
+
+    The collector shows the values, but not their names. So the names of one instance are tried on the next: where
+    looking each up gives exactly the values the collector showed, these are its attributes; else its dict is asked for.
+    """
+
+    def __init__(self, cls: type) -> None:
+        self.head = ("instance", id(cls))
+        self.names: Tuple[str, ...] = ()
+        self.known = {(): ()}  # type: Dict[Tuple[str, ...], Tuple[str, ...]]
+        self.values: Callable[[Any], Any] = lambda obj: ()
+        self.taken = {name for base in mro_of(cls) for name in class_namespace(base)}
+
+    def __call__(self, obj: Any) -> Reduction:
+        names = self.names
+        if names:
+            referents = gc.get_referents(obj)
+            if len(referents) == len(names) + 1:
+                try:
+                    found = self.values(obj)
+                except AttributeError:
+                    found = ()
+                if all(map(operator.is_, found, referents)) and len(found) == len(names):
+                    return (list, self.head, (names, found))
+        attributes = instance_dict(obj) or {}
+        names = tuple(attributes)
+        names = self.known.setdefault(names, names)  # one object: written once, referred to afterwards
+        if names is not self.names and self.taken.isdisjoint(names) and all(map(str.isidentifier, names)):
+            self.names = names
+            self.values = _tuple_getter(names)
+        return (list, self.head, (names, tuple(attributes.values())))
+
+
+def _tuple_getter(names: Tuple[str, ...]) -> Callable[[Any], Tuple[Any, ...]]:
+    if not names:
+        return lambda obj: ()
+    getter = operator.attrgetter(*names)
+    return getter if len(names) > 1 else (lambda obj: (getter(obj),))
+
+
+def _is_plain_class(cls: type) -> bool:
+    """Attribute access on instances is the ordinary one, and their attributes are in a dict."""
+    if not has_instance_dict(cls):
+        return False
+    for base in mro_of(cls):
+        if base is not object and not {"__getattribute__", "__getattr__"}.isdisjoint(class_namespace(base)):
+            return False
+    return True
+
+
+def _attributes(obj: Any) -> Any:
+    return instance_dict(obj) if has_instance_dict(type(obj)) else None
+
+
+_CLASS_MACHINERY = frozenset(
+    [
+        "__dict__", "__weakref__", "__module__", "_abc_impl", "__annotations_cache__", "__annotate_func__",
+        "__annotate__", "__slotnames__",  # copyreg leaves __slotnames__ when the first instance is pickled
+    ]
+)  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ other types
+
+
+def _function(reducer: StateReducer, function: types.FunctionType) -> Reduction:
+    if not is_session_function(function) and not is_local_name(function.__qualname__):
+        return state_of_atoms("library function", id(function), function.__qualname__)
+    code = function.__code__
+    state = (function.__defaults__, function.__kwdefaults__, function.__closure__, function.__dict__)
+    return (list, ("function", id(code), hash(code)), state)
+
+
+def _cell(reducer: StateReducer, cell: types.CellType) -> Reduction:
+    return (list, ("cell",), gc.get_referents(cell))
+
+
+def _method(reducer: StateReducer, method: types.MethodType) -> Reduction:
+    return (list, ("method",), (method.__func__, method.__self__))
+
+
+def _builtin(reducer: StateReducer, function: Any) -> Reduction:
+    owner = function.__self__
+    if owner is None or isinstance(owner, (types.ModuleType, type)):
+        return state_of_atoms("builtin", function.__qualname__, id(owner))
+    return (list, ("builtin method", function.__name__), (owner,))
+
+
+def _referents(reducer: StateReducer, obj: Any) -> Reduction:
+    """For small containers whose referents are all their state, in fixed order."""
+    return (list, ("referents", id(type(obj))), gc.get_referents(obj))
+
+
+def _cache(reducer: StateReducer, cache: Any) -> Reduction:
+    """Without the cached results: filling a cache is not a change that anybody could want back."""
+    return (list, ("cache",), instance_dict(cache))
+
+
+def _cached_property(reducer: StateReducer, descriptor: Any) -> Reduction:
+    return (list, ("cached property",), (descriptor.func, descriptor.attrname))
+
+
+def _weak_reference(reducer: StateReducer, reference: Any) -> Reduction:
+    target = weakref.ref.__call__(reference)
+    return (list, ("weak", 0 if target is None else id(target)), _attributes(reference))
+
+
+def _backed_array(cls: type, obj: Any) -> Reduction:
+    """pandas' dates and categories; their own reduction has what properties have cached."""
+    attributes = {name: value for name, value in (instance_dict(obj) or {}).items() if name != "_cache"}
+    return (list, ("backed array", id(cls)), (obj._ndarray, obj._dtype, attributes))
+
+
+def _named(reducer: StateReducer, descriptor: Any) -> Reduction:
+    return state_of_atoms("descriptor", descriptor.__name__, id(descriptor.__objclass__))
+
+
+def _constant(reducer: StateReducer, obj: Any) -> Reduction:
+    return state_of_atoms("constant", id(obj))
+
+
+def _view(reducer: StateReducer, view: memoryview) -> Reduction:
+    try:
+        head = ("view", view.format, repr(view.shape), repr(view.strides), view.readonly)
+    except ValueError:
+        return state_of_atoms("released view")
+    reducer.covered += view.nbytes
+    hasher = new_state_hash()
+    hasher.update(view if view.contiguous and view.ndim <= 1 else view.tobytes())
+    return (list, (*head, hasher.digest()))
+
+
+def _typed_array(reducer: StateReducer, obj: Any) -> Reduction:
+    hasher = new_state_hash()
+    hasher.update(memoryview(obj).cast("B") if len(obj) else b"")
+    reducer.covered += len(obj) * obj.itemsize
+    return state_of_atoms("array.array", obj.typecode, len(obj), hasher.digest())
+
+
+def _mapped(reducer: StateReducer, obj: Any) -> Reduction:
+    if obj.closed:
+        return state_of_atoms("closed map")
+    hasher = new_state_hash()
+    with memoryview(obj) as view:
+        hasher.update(view)
+        reducer.covered += view.nbytes
+    return state_of_atoms("map", obj.tell(), hasher.digest())
+
+
+_REDUCERS: Dict[type, Callable[[StateReducer, Any], Any]] = {
+    types.FunctionType: _function,
+    types.CellType: _cell,
+    types.MethodType: _method,
+    types.BuiltinFunctionType: _builtin,
+    types.MethodWrapperType: _referents,
+    types.MappingProxyType: lambda reducer, proxy: (list, ("proxy",), dict(proxy)),
+    types.MethodDescriptorType: _named,
+    types.WrapperDescriptorType: _named,
+    types.GetSetDescriptorType: _named,
+    types.MemberDescriptorType: _named,
+    types.ClassMethodDescriptorType: _named,
+    types.CodeType: lambda reducer, code: state_of_atoms("code", id(code), hash(code)),
+    object: _constant,
+    property: lambda reducer, obj: (list, ("property",), (obj.fget, obj.fset, obj.fdel, obj.__doc__)),
+    staticmethod: lambda reducer, obj: (list, ("staticmethod",), (obj.__func__,)),
+    classmethod: lambda reducer, obj: (list, ("classmethod",), (obj.__func__,)),
+    functools.cached_property: _cached_property,
+    type(functools.lru_cache(maxsize=1)(len)): _cache,
+    weakref.ref: _weak_reference,
+    weakref.ProxyType: _constant,
+    weakref.CallableProxyType: _constant,
+    memoryview: _view,
+    array.array: _typed_array,
+    mmap.mmap: _mapped,
+}

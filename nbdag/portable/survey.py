@@ -1,0 +1,181 @@
+"""The Trace as JSON: what was recorded, and what is in the session now. Fields are named as in ``nbdag.model``."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import platform
+import sys
+import time
+import types
+from typing import Any, Dict, List, Set
+
+from nbdag.portable.encode import Unstorable, measure_group
+from nbdag.portable.frames import Record, execution_record
+from nbdag.portable.links import group
+from nbdag.portable.looking import close_look
+from nbdag.portable.objects import class_module
+from nbdag.portable.reach import Reacher, can_change, is_interrupt
+from nbdag.portable.recorder import Recorder, fault_text
+from nbdag.portable.watch import identities, take_fingerprint
+
+TRACE_FORMAT = "nbdag-trace"
+TRACE_VERSION = 1
+
+
+def trace_document(recorder: Recorder) -> Dict[str, Any]:
+    """The whole Trace, JSON-able; surveys the namespace, so it takes as long as encoding the session once."""
+    states: Dict[str, str] = {}
+    variables = survey(recorder)
+    return {
+        "format": TRACE_FORMAT,
+        "version": TRACE_VERSION,
+        "python": platform.python_version(),
+        "implementation": sys.implementation.name,
+        "executable": sys.executable or "",
+        "cwd": recorder.cwd,
+        "executions": [execution_document(record, states) for record in records_now(recorder)],
+        "variables": variables,
+        "diagnostics": [dict(diagnostic, cell=None, place=None) for diagnostic in recorder.diagnostics],
+        "states": states,
+    }
+
+
+def records_now(recorder: Recorder) -> List[Record]:
+    """The executions so far; of those that are running, the statements that have ended."""
+    records = list(recorder.executions)
+    for frame in recorder.frames:
+        if frame.statements:
+            close_look(recorder.watch, recorder.reacher, frame, recorder.names.items())
+        seconds = time.perf_counter() - frame.clock - (recorder.hook_seconds - frame.hook_seconds)
+        records[frame.ordinal] = execution_record(frame, "ok", "", seconds)
+        records[frame.ordinal]["covariables"] = [list(group) for group in recorder.watch.groups]
+    return [record for record in records if "source" in record]
+
+
+def execution_document(record: Record, states: Dict[str, str]) -> Record:
+    """An execution with its random states moved into the table ``states``."""
+    statements = []
+    for statement in record["statements"]:
+        document = dict(statement)
+        document["random_state"] = {
+            generator: state_id(state, states) for generator, state in sorted(statement["random_state"].items())
+        }
+        statements.append(document)
+    return dict(record, statements=statements)
+
+
+def state_id(state: bytes, states: Dict[str, str]) -> str:
+    """The id of a random state in the table, which is filled."""
+    key = hashlib.sha256(state).hexdigest()[:16]
+    states[key] = base64.b64encode(state).decode("ascii")
+    return key
+
+
+def by_name_table(recorder: Recorder, items: Dict[str, Any]) -> Dict[int, str]:
+    """id -> name of the functions and classes of the session that still are what their statement defined."""
+    table = {}
+    for name, (identity, _kind) in recorder.definitions.items():
+        if name in items and id(items[name]) == identity:
+            table[identity] = name
+    return table
+
+
+def survey(recorder: Recorder) -> List[Dict[str, Any]]:
+    """Every active name: its co-variable, whether and how large it can be stored, whether it changed unseen."""
+    items = recorder.names.items()
+    by_name = by_name_table(recorder, items)
+    altered = altered_names(recorder, items)
+    reacher = Reacher()  # nothing remembered: this is the last word
+    groups = [[name] for name, value in items.items() if not can_change(value)]
+    groups += group({name: reacher.reach_of(name, value) for name, value in items.items() if can_change(value)})
+    number_of = {name: number for number, members in enumerate(groups) for name in members}
+    order = {name: position for position, name in enumerate(items)}
+    renumbered: Dict[int, int] = {}
+    for name in items:
+        renumbered.setdefault(number_of[name], len(renumbered))
+    variables = []
+    for members in sorted(groups, key=lambda names: order[names[0]]):
+        measured = measure(members, items, by_name, recorder.namespace)
+        linked_alteration = any(name in altered for name in members)
+        for name in members:
+            variables.append(
+                {
+                    "name": name,
+                    "type": type_name(items[name]),
+                    "kind": variable_kind(recorder, name, items[name]),
+                    "group": renumbered[number_of[name]],
+                    "altered": linked_alteration,
+                    **measured,
+                }
+            )
+    variables.sort(key=lambda variable: order[variable["name"]])
+    return variables
+
+
+def altered_names(recorder: Recorder, items: Dict[str, Any]) -> Set[str]:
+    """Names whose value is not what the recorder last saw: a thread, a callback or a C library changed it.
+
+    Inside a running cell the open statement is still at work: what it reaches is not judged.
+    """
+    watch = recorder.watch
+    now = identities(items)
+    at_work: Set[str] = set()
+    for frame in recorder.frames:
+        if frame.open is not None:
+            at_work |= frame.open.reached | set(frame.open.stores)
+    altered = set(recorder.behind)
+    for name, value in items.items():
+        if name in at_work:
+            continue
+        if watch.known.get(name) != now[name]:
+            altered.add(name)
+        elif can_change(value):
+            last = watch.prints.get(name)
+            if last is not None and take_fingerprint(value) != last:
+                altered.add(name)
+    return altered.intersection(items)
+
+
+def measure(members: List[str], items: Dict[str, Any], by_name: Dict[int, str], namespace: Dict[str, Any]) -> Record:
+    """``size``, ``store_seconds``, ``storable`` and ``obstacle`` of one co-variable."""
+    if all(is_importable_module(items[name]) for name in members):
+        return {"size": 0, "store_seconds": 0.0, "storable": True, "obstacle": ""}
+    try:
+        found = measure_group({name: items[name] for name in members}, by_name, namespace)
+        return {
+            "size": int(found["bytes"]),
+            "store_seconds": float(found["seconds"]),
+            "storable": True,
+            "obstacle": "",
+        }
+    except Unstorable as refusal:
+        obstacle = f"{refusal.path}: {refusal.reason}"
+    except BaseException as fault:  # a value's own code may raise anything while it is pickled
+        if is_interrupt(fault):
+            raise
+        obstacle = fault_text(fault)
+    return {"size": 0, "store_seconds": 0.0, "storable": False, "obstacle": obstacle}
+
+
+def is_importable_module(value: Any) -> bool:
+    """Whether the value is a module that ``import`` finds by its name."""
+    return type(value) is types.ModuleType and sys.modules.get(vars(value).get("__name__", "")) is value
+
+
+def variable_kind(recorder: Recorder, name: str, value: Any) -> str:
+    """``model.ValueKind``: what a variable holds, as far as moving it is concerned."""
+    if issubclass(type(value), types.ModuleType):
+        return "module"
+    definition = recorder.definitions.get(name)
+    if definition is not None and definition[0] == id(value):
+        return str(definition[1])
+    return "data"
+
+
+def type_name(value: Any) -> str:
+    """``module.Name`` of a value's type, without the module for builtins; asks the type alone, never the value."""
+    kind = type(value)
+    module = class_module(kind)
+    name = type.__dict__["__qualname__"].__get__(kind)
+    return name if module in ("builtins", "__main__", "") else f"{module}.{name}"

@@ -1,0 +1,1 @@
+"""Model values -> text for people, JSON for machines."""

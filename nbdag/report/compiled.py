@@ -1,0 +1,172 @@
+"""What ``nbdag compile`` prints: the plan, what it saves, the bundle, and what a fresh process made of it."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+
+from nbdag.model import Action, Compiled, Decision, Replay, ValueKind, VariableSummary
+from nbdag.report.analysis import print_diagnostics
+from nbdag.report.tables import Column, Page, Value
+from nbdag.report.units import say_bytes, say_count, say_seconds
+
+_WORDS = {
+    Action.STORE: Value("stored", "good"),
+    Action.REPLAY: Value("replayed", ""),
+    Action.LOSE: Value("lost", "bad"),
+}
+_ORDER = {Action.LOSE: 0, Action.STORE: 1, Action.REPLAY: 2}
+
+
+def print_compiled(compiled: Compiled, page: Page) -> None:
+    """The plan's table, its totals, the bundle, the verdict, findings, and what to do next."""
+    _print_plan(compiled, page)
+    _print_totals(compiled, page)
+    _print_bundle(compiled, page)
+    _print_verdict(compiled, page)
+    print_diagnostics(compiled.diagnostics, page)
+    page.line()
+    script = shlex.quote(str(Path(compiled.bundle.directory) / "restore.py"))
+    page.line(f"restore it with: python {script}", "strong", whole=True)
+
+
+def lost_names(compiled: Compiled, *, exclude: Collection[str] = (), only: Collection[str] = ()) -> tuple[str, ...]:
+    """Names that do not arrive as they were: given up by the plan, or not right in the fresh process.
+
+    What the user left behind on purpose is not lost. "incomparable" is no evidence of a loss.
+    """
+    names = [name for d in compiled.plan.decisions if d.action is Action.LOSE for name in d.names]
+    names += [c.name for c in compiled.verdict.comparisons if c.result in {"different", "missing"}]
+    return tuple(sorted({name for name in names if name not in exclude and (not only or name in only)}))
+
+
+def _print_plan(compiled: Compiled, page: Page) -> None:
+    variables = {variable.name: variable for variable in compiled.variables}
+    page.line(f"plan for {say_count(len(variables), 'variable')}", "strong")
+    page.line()
+    page.table(
+        (
+            Column("names", least=10),
+            Column("type", least=10),
+            Column("bytes", right=True, whole=True, least=5),
+            Column("action", whole=True, least=8),
+            Column("why", least=16),
+        ),
+        [
+            [
+                ", ".join(names),
+                _types(names, variables),
+                say_bytes(size) if action is Action.STORE else "",
+                _WORDS[action],
+                reason,
+            ]
+            for names, action, reason, size in _rows(compiled, variables)
+        ],
+    )
+
+
+def _rows(compiled: Compiled, variables: dict[str, VariableSummary]) -> list[tuple[tuple[str, ...], Action, str, int]]:
+    """One row per co-variable; modules and definitions that share action and reason are one row."""
+    rows: list[tuple[tuple[str, ...], Action, str, int]] = []
+    merged: dict[tuple[ValueKind, Action, str], int] = {}
+    for decision in sorted(compiled.plan.decisions, key=lambda decision: _ORDER[decision.action]):
+        kind = _kind(decision, variables)
+        key = (kind, decision.action, decision.reason)
+        if kind is not ValueKind.DATA and decision.action is Action.REPLAY and key in merged:
+            names, action, reason, size = rows[merged[key]]
+            rows[merged[key]] = ((*names, *decision.names), action, reason, size)
+            continue
+        merged[key] = len(rows)
+        rows.append((decision.names, decision.action, decision.reason, decision.size))
+    return rows
+
+
+def _kind(decision: Decision, variables: dict[str, VariableSummary]) -> ValueKind:
+    kinds = {variables[name].kind for name in decision.names if name in variables}
+    return kinds.pop() if len(kinds) == 1 else ValueKind.DATA
+
+
+def _types(names: tuple[str, ...], variables: dict[str, VariableSummary]) -> str:
+    return ", ".join(dict.fromkeys(variables[name].type for name in names if name in variables))
+
+
+def _print_totals(compiled: Compiled, page: Page) -> None:
+    plan = compiled.plan
+    names = {action: [name for d in plan.decisions if d.action is action for name in d.names] for action in Action}
+    stored = sum(decision.size for decision in plan.decisions if decision.action is Action.STORE)
+    replays = [step for step in plan.steps if isinstance(step, Replay)]
+    seconds = sum(step.seconds for step in replays)
+    page.line()
+    page.line(
+        f"{len(names[Action.STORE])} stored ({say_bytes(stored)}), {len(names[Action.REPLAY])} replayed "
+        f"({say_count(len(replays), 'statement')}, {say_seconds(seconds)}), {len(names[Action.LOSE])} lost"
+    )
+    if compiled.objective == "size":
+        every = sum(decision.size for decision in plan.decisions)
+        page.line(f"objective size: {say_bytes(stored)} of {say_bytes(every)} are stored")
+        return
+    speed = f" at {say_bytes(compiled.bandwidth)}/s" if compiled.bandwidth else ""
+    cost = plan.cost if math.isinf(plan.cost) else plan.cost % (10 * _INEXACT)
+    page.line(
+        f"this plan costs {_say_cost(cost)} (objective {compiled.objective}{speed}); "
+        f"storing everything: {_say_cost(plan.store_all_cost)}{_unable(compiled, store=True)}; "
+        f"replaying everything: {_say_cost(plan.replay_all_cost)}{_unable(compiled, store=False)}"
+    )
+
+
+# Costs above this are no durations: the cost model puts 1e7 s on every step that may come out different.
+_INEXACT = 1e6
+
+
+def _say_cost(cost: float) -> str:
+    if math.isinf(cost):
+        return "impossible"
+    return "not exactly the same" if cost >= _INEXACT else say_seconds(cost)
+
+
+def _unable(compiled: Compiled, *, store: bool) -> str:
+    cost = compiled.plan.store_all_cost if store else compiled.plan.replay_all_cost
+    if not math.isinf(cost):
+        return ""
+    names = [
+        name
+        for decision in compiled.plan.decisions
+        if math.isinf(decision.store_cost if store else decision.replay_cost)
+        for name in decision.names
+    ]
+    return f" ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})" if names else ""
+
+
+def _print_bundle(compiled: Compiled, page: Page) -> None:
+    bundle = compiled.bundle
+    reused = f", {bundle.reused_blobs} of them there already" if bundle.reused_blobs else ""
+    blobs = f" and {say_count(bundle.blobs, 'blob')} of {say_bytes(bundle.blobs_size)}{reused}" if bundle.blobs else ""
+    page.line(
+        f"bundle {bundle.directory}: data of {say_bytes(bundle.data_size)}{blobs}, "
+        f"written in {say_seconds(compiled.seconds)}"
+    )
+
+
+def _print_verdict(compiled: Compiled, page: Page) -> None:
+    verdict = compiled.verdict
+    if not verdict.verified:
+        page.line("not verified: nobody has run this bundle yet", "warn")
+    else:
+        counts = Counter(comparison.result for comparison in verdict.comparisons)
+        same = counts.pop("identical", 0)
+        others = "".join(f", {count} {result}" for result, count in sorted(counts.items()))
+        rounds = f", after {verdict.rounds} rounds" if verdict.rounds > 1 else ""
+        page.line(
+            f"verified in a fresh process: {same} of {len(verdict.comparisons)} identical{others}; "
+            f"restored in {say_seconds(verdict.restore_seconds)}{rounds}",
+            "good" if not others else "warn",
+        )
+        for comparison in verdict.comparisons:
+            if comparison.result != "identical":
+                detail = f" ({comparison.detail})" if comparison.detail else ""
+                page.line(f"    {comparison.name}: {comparison.result}{detail}", "warn")
+    for note in verdict.notes:
+        page.line(f"    {note}", "faint")

@@ -1,0 +1,234 @@
+"""The agent in real kernels: injected as source between cells, as ``nbdag analyze`` does it.
+
+``NBDAG_KERNEL_PYTHONS`` names further interpreters that have ipykernel (older ones, other versions of IPython).
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import KernelManager
+
+from nbdag.analysis.trace import read_trace
+from nbdag.link import agent_source
+from nbdag.model import Outcome, Trace
+
+PYTHONS = [sys.executable, *filter(None, os.environ.get("NBDAG_KERNEL_PYTHONS", "").split(os.pathsep))]
+
+INJECT = (
+    "(lambda types, sys: (lambda m: (sys.modules.__setitem__('nbdag_agent', m),"
+    " exec(compile({source!r}, '<nbdag agent>', 'exec'), m.__dict__)))(types.ModuleType('nbdag_agent')))"
+    "(__import__('types'), __import__('sys'))"
+)
+
+
+class Kernel:
+    """A kernel with a client; ``cell`` runs as a front end does, ``expression`` as nbdag does."""
+
+    def __init__(self, python: str, directory: Path) -> None:
+        self.directory = directory
+        command = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        self.manager = KernelManager()
+        self.manager._kernel_spec = KernelSpec(argv=command, display_name="test", language="python")
+        environment = dict(os.environ, IPYTHONDIR=str(directory / "ipython"), PYTHONPATH="")
+        self.manager.start_kernel(cwd=str(directory), env=environment)
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+    def cell(self, source: str, **options: Any) -> str:
+        """Run a cell; returns all it printed and displayed."""
+        reply: dict[str, Any] = {"status": "aborted"}
+        while reply["status"] == "aborted":
+            identity = self.client.execute(source, **options)
+            reply = self.client.get_shell_msg(timeout=60)["content"]
+            shown = self.outputs(identity)
+        return shown
+
+    def outputs(self, identity: str) -> str:
+        shown = []
+        while True:
+            message = self.client.get_iopub_msg(timeout=60)
+            if message["parent_header"].get("msg_id") != identity:
+                continue
+            content = message["content"]
+            if message["msg_type"] == "status" and content["execution_state"] == "idle":
+                return "".join(shown)
+            if message["msg_type"] == "stream":
+                shown.append(content["text"])
+            elif message["msg_type"] == "execute_result":
+                shown.append(content["data"]["text/plain"])
+            elif message["msg_type"] == "error":
+                shown.append("\n".join(content["traceback"]))
+
+    def expression(self, text: str) -> Any:
+        reply: dict[str, Any] = {"status": "aborted"}  # a cell that failed takes with it what is queued behind it
+        while reply["status"] == "aborted":
+            identity = self.client.execute("", silent=True, store_history=False, user_expressions={"x": text})
+            reply = self.client.get_shell_msg(timeout=60)["content"]
+            self.outputs(identity)
+        result = reply["user_expressions"]["x"]
+        assert result["status"] == "ok", result
+        return ast.literal_eval(result["data"]["text/plain"])
+
+    def inject(self) -> None:
+        self.expression(INJECT.format(source=agent_source()) + " and None")
+
+    def command(self, name: str, **arguments: Any) -> dict[str, Any]:
+        text = f"__import__('json').dumps(__import__('sys').modules['nbdag_agent'].command({name!r}, {arguments!r}))"
+        answer: dict[str, Any] = json.loads(self.expression(text))
+        assert "error" not in answer, answer["error"] + "\n" + answer["traceback"]
+        return answer
+
+    def trace(self) -> Trace:
+        path = self.directory / "trace.json"
+        self.command("trace", path=str(path))
+        trace = read_trace(path)
+        assert not [finding for finding in trace.diagnostics if finding.code == "recorder"], trace.diagnostics
+        return trace
+
+
+@pytest.fixture(params=PYTHONS, ids=[f"python{index}" for index in range(len(PYTHONS))])
+def kernel(request: Any, tmp_path: Path) -> Iterator[Kernel]:
+    kernel = Kernel(request.param, tmp_path)
+    try:
+        yield kernel
+    finally:
+        kernel.close()
+
+
+def test_a_session_is_recorded_in_a_kernel(kernel: Kernel) -> None:
+    kernel.inject()
+    assert kernel.command("start", late=False)["recording"] is True
+    kernel.cell("import random\nxs = [1]\nys = xs")
+    kernel.cell("def f(): ys.append(random.random())\nf()")
+    kernel.cell("%%time\nf()")
+    kernel.cell("import asyncio\nawait asyncio.sleep(0)\nxs.append(2)\nfor i in range(3): await asyncio.sleep(0)")
+    kernel.cell("1/0")
+    kernel.cell("def (")
+    trace = kernel.trace()
+    outcomes = [execution.outcome for execution in trace.executions]
+    assert outcomes == [Outcome.OK] * 4 + [Outcome.ERROR, Outcome.REFUSED]
+    assert [execution.count for execution in trace.executions] == [1, 2, 3, 4, 5, 6]
+    assert [run.changed for run in trace.executions[1].statements] == [(), ("xs", "ys")]
+    assert [run.changed for run in trace.executions[2].statements] == [("xs", "ys")]
+    assert [run.drew for run in trace.executions[1].statements] == [(), ("random",)]
+    assert [run.changed for run in trace.executions[3].statements] == [(), (), ("xs", "ys"), ()]
+    assert [run.bound for run in trace.executions[3].statements] == [("asyncio",), (), (), ("i",)]
+    assert {variable.name for variable in trace.variables} == {"random", "xs", "ys", "f", "asyncio", "i"}
+    assert not any(variable.altered for variable in trace.variables)
+
+
+def test_our_requests_leave_no_trace_in_history(kernel: Kernel) -> None:
+    kernel.cell("x = 1")
+    kernel.inject()
+    kernel.command("start", late=True)
+    kernel.trace()
+    shown = kernel.cell("print(In, Out, _, __, _i, _ii, sorted(n for n in globals() if 'nbdag' in n))\nlen(In)")
+    assert shown.endswith("'x = 1'  []\n3") or "'x = 1'" in shown, shown
+    assert "nbdag" not in shown.replace("'nbdag' in n", "")
+    found = [(execution.source, execution.known) for execution in kernel.trace().executions]
+    assert found[0] == ("x = 1", False) and len(found) == 2
+
+
+def test_tracebacks_are_the_same_with_the_recorder(kernel: Kernel) -> None:
+    cells = ["1/0", "def f(): raise ValueError(1)\nf()", "import inspect\nprint([f.function for f in inspect.stack()])"]
+    before = [kernel.cell(cell) for cell in cells]
+    kernel.inject()
+    kernel.command("start", late=True)
+    after = [kernel.cell(cell) for cell in cells]
+    numbered = [(text.replace(f"[{i + 1}]", "[n]"), i) for i, text in enumerate(before)]
+    assert [text for text, _ in numbered] == [text.replace(f"[{i + 4}]", "[n]") for i, text in enumerate(after)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="interrupts by signal")
+@pytest.mark.parametrize(
+    "cell", ["import time\nx = 1\ntime.sleep(30)", "import asyncio\nx = 1\nawait asyncio.sleep(30)"]
+)
+def test_an_interrupt_is_recorded_and_the_session_goes_on(kernel: Kernel, cell: str) -> None:
+    kernel.inject()
+    kernel.command("start", late=False)
+    kernel.cell("pass")
+    identity = kernel.client.execute(cell)
+    time.sleep(0.7)
+    kernel.manager.interrupt_kernel()
+    kernel.client.get_shell_msg(timeout=60)
+    kernel.outputs(identity)
+    kernel.cell("y = 2")
+    _, interrupted, after = kernel.trace().executions
+    assert (interrupted.outcome, after.outcome) == (Outcome.INTERRUPTED, Outcome.OK)
+    assert [run.completed for run in interrupted.statements] == [True, True, False]
+    assert interrupted.statements[1].bound == ("x",)
+
+
+def test_a_session_that_breaks_its_builtins_is_recorded(kernel: Kernel) -> None:
+    kernel.inject()
+    kernel.command("start", late=False)
+    kernel.cell("xs = []\nimport builtins\nkept = vars(builtins).copy()")
+    kernel.cell(
+        "builtins.sorted = builtins.zip = builtins.frozenset = builtins.any = builtins.map = None\n"
+        "xs.append(1)\n"
+        "vars(builtins).update(kept)"
+    )
+    runs = kernel.trace().executions[1].statements
+    assert "xs" not in runs[0].changed and "xs" in runs[1].changed and "xs" not in runs[2].changed
+
+
+def test_a_second_injection_takes_over_and_hooks_once(kernel: Kernel) -> None:
+    for _ in range(3):
+        kernel.inject()
+        kernel.command("start", late=False)
+    kernel.cell("open('written', 'w').write('x')")
+    (execution,) = kernel.trace().executions
+    assert [use.path for use in execution.statements[0].files] == ["written"]
+    kernel.command("stop")
+    left = kernel.expression(
+        "(lambda ip: [k for k in vars(ip) if 'nbdag' in k or k == 'run_code'] + [str(c) for cs in"
+        " ip.events.callbacks.values() for c in cs if 'ecorder' in str(c)])(get_ipython())"
+    )
+    assert left == []
+
+
+def test_deleting_a_large_array_frees_it(kernel: Kernel) -> None:
+    if subprocess.run([kernel.manager._kernel_spec.argv[0], "-c", "import numpy"], capture_output=True).returncode:
+        pytest.skip("no NumPy there")
+    kernel.inject()
+    kernel.command("start", late=False)
+    kernel.cell("import numpy as np, resource\na = np.ones(25_000_000)\nb = a[1:]\nb[0] = 2")
+    kernel.cell("a.sum(); None")
+    resident = "int(open('/proc/self/statm').read().split()[1]) * 4096"
+    before = kernel.expression(resident)
+    kernel.cell("del a, b")
+    assert before - kernel.expression(resident) > 190_000_000
+
+
+def test_the_world_is_told_without_secrets(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.inject()
+    kernel.command("start", late=False)
+    kernel.cell(
+        "import os, sys, warnings\nos.environ['MY_SETTING'] = '1'\nos.environ['MY_TOKEN'] = 'hush'\n"
+        "sys.path.insert(0, 'lib')\nwarnings.simplefilter('ignore')\nos.mkdir('sub'); os.chdir('sub')"
+    )
+    path = tmp_path / "world.json"
+    kernel.command("world", path=str(path))
+    text = path.read_text()
+    changes = json.loads(text)["difference"]
+    assert changes["environ"] == {"set": {"MY_SETTING": "1"}, "unset": []} and changes["withheld"] == ["MY_TOKEN"]
+    assert "hush" not in text
+    assert changes["path"]["front"] == ["lib"] and changes["cwd"].endswith("sub")
+    assert changes["warnings"]["front"] == [["ignore", None, "builtins:Warning", None, 0]]
+    assert json.loads(text)["random_state"].keys() >= {"random"}

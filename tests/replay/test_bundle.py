@@ -1,0 +1,165 @@
+"""Bundles on disk: atomic, the same bytes for the same session, nothing of anybody else's destroyed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from nbdag.errors import IntegrityError, OutputError
+from nbdag.replay import bundle as bundles
+from nbdag.replay.bundle import check_destination, publish, read_manifest
+from tests.portable.session import Session
+from tests.restoring import bundle_of, replay, restore
+
+BIG = "import numpy as np; a = np.arange(50_000); b = [1]"
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(directory)): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
+
+
+def test_any_msgpack_library_reads_the_data(tmp_path: Path) -> None:
+    bundle_of(tmp_path, Session().run(BIG), "a", "b", requirements=[("numpy", "2.0")], random_states={"random": b"\0"})
+    data = msgpack.unpackb((tmp_path / "bundle" / "data.msgpack").read_bytes())
+    assert data["format"] == "nbdag-bundle" and data["version"] == 1 and data["requirements"] == [["numpy", "2.0"]]
+    assert [group["names"] for group in data["groups"]] == [["a"], ["b"]]
+    assert data == read_manifest(tmp_path / "bundle")
+
+
+def test_the_same_session_gives_the_same_bytes(tmp_path: Path) -> None:
+    session = Session().run(BIG)
+    step = replay("x = 1", "x", random_state=(("random", b"\1"),))
+    bundle_of(tmp_path, session, step, "a", "b")
+    first = contents(tmp_path / "bundle")
+    built = bundle_of(tmp_path, session, step, "a", "b", reuse=tmp_path / "bundle")
+    assert contents(tmp_path / "bundle") == first and built.blobs == built.reused_blobs == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bundle", "staging"]
+
+
+CODES = [
+    "x = 1",
+    "s = '''quotes'''",
+    's = """quotes"""',
+    "s = 'ends with a quote'",
+    "s = r'\\d' + '\\\\'",
+    "s = 'a\\\n b'  # goes on",
+    "s = 'äöü \u200b \U0001f600'",
+    "s = 'carriage\\rreturn'\r\n",
+    "if True:\n\tx = 'tab'\n",
+    "",
+    "s = '\\''",
+]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_plan_spells_code_exactly(code: str) -> None:
+    literal = bundles._code_literal(code)
+    assert eval(literal) == code
+    namespace: dict[str, object] = {}
+    exec(f"if True:\n    x = (\n        {literal},\n    )", namespace)
+    assert namespace["x"] == (code,)
+
+
+def test_the_script_reads_well(tmp_path: Path) -> None:
+    bundle_of(tmp_path, Session().run(BIG), replay("def f():\n    return 'y'", "f", cell="cell 2"), "b")
+    text = (tmp_path / "bundle" / "restore.py").read_text()
+    assert "Rebuilds the session of test.ipynb" in text and "r'''def f():\n    return 'y''''" not in text
+    assert "Load('b', group=0)" in text and "cell='cell 2'" in text and "20" not in text.split("if __name__")[0][:40]
+    assert os.access(tmp_path / "bundle" / "restore.py", os.X_OK)
+
+
+def test_a_notebook_cannot_smuggle_code_into_the_header(tmp_path: Path) -> None:
+    bundle_of(tmp_path, Session().run("b = 1"), "b", provenance={"notebook": "x\nimport os; os._exit(9)"})
+    assert restore(tmp_path / "bundle").returncode == 0
+
+
+# ------------------------------------------------------------------------------------------------ destinations
+
+
+def test_what_is_not_ours_is_not_replaced(tmp_path: Path) -> None:
+    session = Session().run(BIG)
+    (tmp_path / "bundle").write_text("mine")
+    with pytest.raises(OutputError, match="is a file"):
+        bundle_of(tmp_path, session, "b")
+    (tmp_path / "bundle").unlink()
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "thesis.tex").write_text("mine")
+    with pytest.raises(OutputError, match="not a bundle"):
+        bundle_of(tmp_path, session, "b")
+    (tmp_path / "bundle" / "thesis.tex").unlink()
+    bundle_of(tmp_path, session, "b")  # an empty directory is fine
+    (tmp_path / "bundle" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"notes\.txt"):
+        bundle_of(tmp_path, session, "b")
+    assert (tmp_path / "bundle" / "notes.txt").read_text() == "mine"
+
+
+def test_publishing_replaces_an_older_bundle(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    first = bundle_of(old, Session().run("b = 1"), "b")
+    second = bundle_of(new, Session().run("b = 2"), "b")
+    published = publish(new / "bundle", old / "bundle", second)
+    assert published.directory == str(old / "bundle") != first.directory + "x"
+    assert restore(old / "bundle", then="print(b)").stdout.strip() == "2" and not (new / "bundle").exists()
+    check_destination(tmp_path / "nothing there")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_killed_at_any_moment_the_old_bundle_or_the_new_one_is_there(tmp_path: Path) -> None:
+    bundle_of(tmp_path, Session().run("b = 1"), "b")
+    code = (
+        "from pathlib import Path\nfrom tests.portable.session import Session\nfrom tests.restoring import bundle_of\n"
+        "s = Session().run('b = [2]; big = bytearray(200_000)')\nprint('ready', flush=True)\n"
+        f"while True: bundle_of(Path({str(tmp_path)!r}), s, 'b', 'big')\n"
+    )
+    for attempt in range(8):
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+        assert process.stdout is not None and process.stdout.readline()
+        try:
+            process.wait(0.01 + 0.013 * attempt)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        read_manifest(tmp_path / "bundle")
+    assert restore(tmp_path / "bundle").returncode == 0
+
+
+def test_a_disk_that_refuses_is_an_output_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle_of(tmp_path, Session().run("b = 1"), "b")
+    before = contents(tmp_path / "bundle")
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device", "somewhere")
+
+    monkeypatch.setattr(bundles, "_write", full)
+    with pytest.raises(OutputError, match="No space left") as caught:
+        bundle_of(tmp_path, Session().run("b = 2"), "b")
+    assert caught.value.hint and contents(tmp_path / "bundle") == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bundle"]
+
+
+# ------------------------------------------------------------------------------------------------ damage
+
+
+def test_a_damaged_bundle_has_no_manifest(tmp_path: Path) -> None:
+    bundle_of(tmp_path, Session().run(BIG), "a", "b")
+    directory = tmp_path / "bundle"
+    data = (directory / "data.msgpack").read_bytes()
+    for content in (b"", data[:-1], data[:100], bytes([data[0] ^ 1]) + data[1:]):
+        (directory / "data.msgpack").write_bytes(content)
+        with pytest.raises(IntegrityError):
+            read_manifest(directory)
+    (directory / "data.msgpack").write_bytes(data)
+    read_manifest(directory)
+    next((directory / "blobs").iterdir()).unlink()
+    with pytest.raises(IntegrityError, match="missing"):
+        read_manifest(directory)
+    with pytest.raises(IntegrityError):
+        read_manifest(tmp_path / "staging")

@@ -1,0 +1,78 @@
+"""What differs goes the other way; what cannot is kept and named."""
+
+from __future__ import annotations
+
+import pytest
+
+from nbdag.model import Action, Comparison, Decision, Plan, SessionGraph, Verdict
+from nbdag.replay.compile import repair, without_storage
+from nbdag.replay.planner import Preferences
+from nbdag.replay.verify import Testimony, compare, incomparable
+from tests.replay.test_planner import session
+
+INF = float("inf")
+
+
+def plan(*decisions: Decision) -> Plan:
+    return Plan((), decisions, 0.0, 0.0, 0.0)
+
+
+def decided(name: str, action: Action, store: float = 1.0, replay: float = 1.0) -> Decision:
+    return Decision((name,), action, "", store, replay, 0)
+
+
+REPAIRS = [
+    ("a replayed value that differs is stored", decided("x", Action.REPLAY), "different", ({"x"}, set())),
+    ("a replayed value that is missing is stored", decided("x", Action.REPLAY), "missing", ({"x"}, set())),
+    ("a stored value that differs is replayed", decided("x", Action.STORE), "different", (set(), {"x"})),
+    ("what cannot be replayed stays stored", decided("x", Action.STORE, replay=INF), "different", None),
+    ("what cannot be stored stays replayed", decided("x", Action.REPLAY, store=INF), "different", None),
+    ("what is identical stays", decided("x", Action.STORE), "identical", None),
+    ("what cannot be compared stays", decided("x", Action.STORE), "incomparable", None),
+]
+
+
+@pytest.mark.parametrize(("sentence", "decision", "result", "expected"), REPAIRS, ids=[row[0] for row in REPAIRS])
+def test_repair(sentence: str, decision: Decision, result: str, expected: tuple[set[str], set[str]] | None) -> None:
+    graph = SessionGraph((), ())
+    repaired = repair(plan(decision), graph, (Comparison("x", result),), Preferences(), set())
+    assert (None if repaired is None else (set(repaired.store), set(repaired.replay))) == expected
+
+
+def test_what_differs_both_ways_is_not_tried_for_ever() -> None:
+    tried: set[tuple[str, Action]] = {("x", Action.REPLAY)}
+    different = (Comparison("x", "different"),)
+    assert repair(plan(decided("x", Action.STORE)), SessionGraph((), ()), different, Preferences(), tried) is None
+
+
+def test_a_group_that_turns_out_not_to_be_storable_is_marked() -> None:
+    graph = without_storage(session("-> a", "-> b"), {("a",): "a.fh: an open handle"})
+    assert [(c.names, c.storable, c.obstacle) for c in graph.covariables] == [
+        (("a",), False, "a.fh: an open handle"),
+        (("b",), True, ""),
+    ]
+
+
+def testimony(values: dict[str, object], *shared: str) -> Testimony:
+    return Testimony(values, frozenset(frozenset(group.split()) for group in shared), Verdict())
+
+
+COMPARISONS = [
+    ("the same digest", testimony({"x": "1"}), testimony({"x": "1"}), "identical"),
+    ("another digest", testimony({"x": "1"}), testimony({"x": "2"}), "different"),
+    ("nothing there", testimony({"x": "1"}), testimony({}), "missing"),
+    ("no digest", testimony({"x": "?a lock"}), testimony({"x": "?a lock"}), "incomparable"),
+    ("sharing lost", testimony({"x": "1", "y": "1"}, "x y"), testimony({"x": "1", "y": "1"}), "different"),
+    ("sharing made up", testimony({"x": "1", "y": "1"}), testimony({"x": "1", "y": "1"}, "x y"), "different"),
+    ("sharing with a name that is left out", testimony({"x": "1"}, "x z"), testimony({"x": "1"}), "identical"),
+]
+
+
+@pytest.mark.parametrize(("sentence", "live", "restored", "expected"), COMPARISONS, ids=[r[0] for r in COMPARISONS])
+def test_compare(sentence: str, live: Testimony, restored: Testimony, expected: str) -> None:
+    found = {c.name: c.result for c in compare(live, restored, ("x", "y"))}
+    assert found["x"] == expected
+
+
+def test_a_reason_is_not_a_digest() -> None:
+    assert incomparable("?a lock") == "a lock" and incomparable("abc") == ""

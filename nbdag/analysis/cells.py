@@ -47,7 +47,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unit:
-    """One statement to be: the nodes to evaluate, where it stands, and the text that does the same on a plain Python."""
+    """One statement to be: the nodes to evaluate, where it stands, and the text that does the same on plain Python."""
 
     body: tuple[tree.Stmt, ...]
     kind: StatementKind
@@ -87,14 +87,11 @@ def analyze_cell(source: str, session_names: frozenset[str] = frozenset()) -> Ce
 def lower_cell(source: str, session_names: frozenset[str] = frozenset()) -> Lowered:
     """``source`` parsed and lowered; kept by content."""
     lowered = _lower_cached(source)
-    if lowered.units and len(lowered.units) > 1 or "\n" in source.strip():
+    line = source.strip()
+    if "\n" in line or (lowered.units and not line.isidentifier()):
         return lowered
-    as_magic = automagic(source, session_names)
-    if as_magic is None or (lowered.units and source.strip().isidentifier() and source.strip() in session_names):
-        return lowered
-    if lowered.units and not source.strip().isidentifier():
-        return lowered
-    return _lower_cached(as_magic)
+    as_magic = automagic(line, session_names)
+    return lowered if as_magic is None else _lower_cached(as_magic)
 
 
 @lru_cache(maxsize=KEPT_CELLS)
@@ -178,12 +175,15 @@ def _lower(source: str) -> Lowered:
         return _whole_magic(source, translated, lines)
     if "\0" in text:
         line, column = lines.point(text.index("\0"))
-        return _refused("null-byte", "the cell holds a null byte, which Python refuses", Place(line, column, line, column + 1))
+        place = Place(line, column, line, column + 1)
+        return _refused("null-byte", "the cell holds a null byte, which Python refuses", place)
     try:
         parsed: ast.Module | None = _quiet_parse(text)
         problem: SyntaxError | None = None
     except SyntaxError as error:
         parsed, problem = None, error
+        if "too many" in (error.msg or ""):
+            return _syntax_error(error, text, lines)
     except (ValueError, MemoryError, OverflowError) as error:
         return _refused("syntax-error", f"Python cannot read the cell: {error}", None)
     module = _parse_tree(text, parsed)
@@ -257,14 +257,13 @@ def _lower_module(
         function = lower.lower_timed(module, text)
         setup = dict(timed).get(translated.timed)
         if setup is not None:
-            function = tree.Function(
-                "<timed>", 0, (), (*setup.body, *function.body), setup.locals | function.locals, globals=function.globals
-            )
+            body = (*setup.body, *function.body)
+            names = setup.locals | function.locals
+            function = tree.Function("<timed>", 0, (), body, names, globals=function.globals)
             timed = [pair for pair in timed if pair[0] != translated.timed]
         end = len(text)
-        unit = Unit(
-            (tree.Timed(function, translated.timed),), StatementKind.MAGIC, 0, 0, end, "", lines.place(0, end), timed=True
-        )
+        timing = (tree.Timed(function, translated.timed),)
+        unit = Unit(timing, StatementKind.MAGIC, 0, 0, end, "", lines.place(0, end), timed=True)
         return Lowered(translated, lines, (unit,), (), tuple(timed), found.lazy_annotations)
     units = _units(statements, spans, text, translated, lines)
     bound = frozenset(name for statement in statements for name in _bound(statement))
@@ -437,10 +436,7 @@ def _spans_by_ast(parsed: ast.Module, text: str, lines: Lines) -> list[tuple[int
     spans = []
     for node in parsed.body:
         decorators = getattr(node, "decorator_list", None)
-        if decorators:
-            start = lines.offset(decorators[0].lineno, 0)
-        else:
-            start = offset(node.lineno, node.col_offset)
+        start = lines.offset(decorators[0].lineno, 0) if decorators else offset(node.lineno, node.col_offset)
         assert node.end_lineno is not None and node.end_col_offset is not None
         spans.append((start, offset(node.end_lineno, node.end_col_offset)))
     return spans
@@ -480,7 +476,7 @@ def _syntax_error(problem: SyntaxError | None, text: str, lines: Lines) -> Lower
     start = lines.offset(line, column)
     line, column = lines.point(max(min(start, len(text)), 0))
     place = Place(line, column, line, column + 1)
-    if "Missing parentheses in call to" in message or "print" in message and "Did you mean" in message:
+    if "Missing parentheses in call to" in message or ("print" in message and "Did you mean" in message):
         return _refused(
             "python-2", f"line {line}: the cell is Python 2: {message}", place, "convert it with 2to3; it is left out"
         )

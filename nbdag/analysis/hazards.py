@@ -10,6 +10,7 @@
 | file read | any | opened, content changed or unknown | last resort |
 | file read | must | nothing seen (C++ readers raise no audit event) | last resort |
 | file read | may | nothing seen | free |
+| file read or write | any | by an import: libraries and caches | free |
 | file write | any | seen, or must and not recorded | never |
 | network | any | seen, or must | never |
 | process | any | seen, or must | last resort |
@@ -38,6 +39,7 @@ from nbdag.model import (
     Outcome,
     Reluctance,
     Statement,
+    StatementKind,
     StatementRun,
 )
 
@@ -118,6 +120,8 @@ def _of_run(statement: Statement, run: StatementRun, digest_of: DigestOfFile) ->
     if "process" in run.effects:
         yield Hazard(LAST_RESORT, "it started a process")
     written = [use.path for use in run.files if use.mode != "r"]
+    if statement.kind is StatementKind.IMPORT:
+        return  # what an import writes are caches, and what it reads is the library
     if written or "file-write" in run.effects:
         yield Hazard(NEVER, f"it writes {', '.join(written[:3]) or 'a file'}")
     reads = _read_files(run)

@@ -7,8 +7,8 @@ A magic becomes a name that stands for it, at its place; Python-bodied magics be
     %%capture out        (an empty line), and `out` is bound behind the body
     df.head?             __nbdag_magic_1__
 
-Follows IPython's own order: leading indent and prompts, the cell magic, then line by line. Not handled: input that an
-extension transforms (``%load_ext``-ed input transformers), automagic in cells of several lines (IPython has none there).
+Follows IPython's own order: leading indent and prompts, the cell magic, then line by line. Not handled: input that
+an extension transforms (``%load_ext``-ed input transformers), automagic in cells of several lines (IPython has none there).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _TOKEN = re.compile(
 
 @dataclass(slots=True)
 class Translated:
-    """``text`` has the lines of the user's text. ``shifts``: line -> (column from which, how much further right it was).
+    """``text`` has the lines of the user's text. ``shifts``: line -> (from which column, how far to the right it was).
 
     ``single``: all statements are one node of IPython's (a cell magic). ``one_node``: lines whose statements are one
     node together. ``timed``: the statements are the body of ``%%timeit``, which is magic number ``timed``.
@@ -127,9 +127,8 @@ class _Translation:
             if names:
                 found.after += (self._add(Magic("capture", None, binds=names)),)
         elif name == TIMED:
-            options, setup = split_options(argument, TIMED_OPTIONS)
-            binds = ()
-            found.timed = self._add(Magic(TIMED, None, binds=binds, timed=setup or None))
+            _, setup = split_options(argument, TIMED_OPTIONS)
+            found.timed = self._add(Magic(TIMED, None, timed=setup or None))
         elif argument:
             _, rest = split_options(argument, PYTHON_BODIES[name])
             if rest:
@@ -251,7 +250,8 @@ class _Translation:
         body = self._python_body(name, argument)
         if body is not None:
             column += len(argument) - len(argument.lstrip())
-            self._put(number, last, " " * 0 + self.lines[number][:indent] + body, indent, column - indent + len(argument.strip()) - len(body))
+            shift = column - indent + len(argument.strip()) - len(body)
+            self._put(number, last, self.lines[number][:indent] + body, indent, shift)
             self.one_node.add(number + 1)
             return
         self._replace(number, last, self._add(self._magic(name, argument)), indent)
@@ -266,7 +266,7 @@ class _Translation:
     @staticmethod
     def _magic(name: str, argument: str) -> Magic:
         if name == TIMED:
-            options, body = split_options(argument, TIMED_OPTIONS)
+            _, body = split_options(argument, TIMED_OPTIONS)
             return Magic(TIMED, "", timed=body.strip() or None)
         return line_magic(name, argument)
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nbdag.analysis.wordlist import words
 from nbdag.model import Certainty, EffectKind
 
 MUST, MAY = Certainty.MUST, Certainty.MAY
@@ -39,25 +40,23 @@ OTHER_LANGUAGES = {
     "julia": "julia", "cython": "cython", "bigquery": "sql", "mermaid": "mermaid", "dot": "dot", "octave": "octave",
     "rust": "rust", "cpp": "cpp", "css": "css", "duckdb": "sql", "fortran": "fortran", "stata": "stata",
 }  # fmt: skip
-_SHOWN = frozenset("html HTML markdown latex svg SVG javascript js mermaid dot css".split())
-_SHELLS = frozenset("bash sh script perl ruby cmd powershell python python2 python3 pypy system sx !".split())
+_SHOWN = words("html HTML markdown latex svg SVG javascript js mermaid dot css")
+_SHELLS = words("bash sh script perl ruby cmd powershell python python2 python3 pypy system sx !")
 
-_NOTHING = frozenset(
+_NOTHING = words(
     "matplotlib load_ext reload_ext unload_ext autoreload config alias unalias alias_magic lsmagic magic quickref pinfo "
     "pinfo2 pdoc pdef psource pfile doctest_mode logstart logstop logon logoff logstate notebook page pprint xmode "
     "colors gui dhist bookmark rehashx tb automagic autocall autoawait clear cls connect_info qtconsole profile history "
     "hist who whos who_ls psearch killbgscripts dirs nbdag precision watermark version_information lsmagic aimport "
-    "code_wrap subshell".split()
+    "code_wrap subshell"
 )
-_PROGRAMS = frozenset(
-    "ls ll dir cat less more man mkdir rm cp mv rmdir lf lk ldir lx grep head tail touch wget curl git tree".split()
-)
-_INSTALLERS = frozenset("pip conda mamba micromamba uv poetry".split())
-AUTOMAGIC = _INSTALLERS | _PROGRAMS | frozenset("cd pwd who whos matplotlib env time timeit run load_ext".split())
+_PROGRAMS = words("ls ll dir cat less more man mkdir rm cp mv rmdir lf lk ldir lx grep head tail touch wget curl git tree")
+_INSTALLERS = words("pip conda mamba micromamba uv poetry")
+AUTOMAGIC = _INSTALLERS | _PROGRAMS | words("cd pwd who whos matplotlib env time timeit run load_ext")
 
 _HOLE = re.compile(r"\{(?P<expr>[^{}\n]+)\}|\$\$|\$(?P<name>[A-Za-z_]\w*(?:\.\w+)*)")
 _WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
-_KEYWORDS = frozenset("if else for in not and or is None True False lambda await".split())
+_KEYWORDS = words("if else for in not and or is None True False lambda await")
 
 
 @dataclass(frozen=True, slots=True)

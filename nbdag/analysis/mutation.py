@@ -15,6 +15,9 @@ reports may have happened in any statement since its last look:
 | first look at a value made in this execution | some may change it, by the text | those did |
 | first look at a value made in this execution | none may | none did |
 | never recorded | some may change it, by the text | those did |
+
+A name that the running code could not reach, by what it mentions and by the objects behind that, was not changed,
+whatever aliases the text allows for.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ def changed_in_place(units: Sequence[Unit], linked: Mapping[str, frozenset[str]]
     changed: list[set[str]] = [set() for _ in units]
     since: dict[str, list[int]] = {}  # name -> units that could reach it since it was last looked at
     fresh: set[str] = set()  # made in this execution and not looked at yet
-    said = [_with_linked(said_to_change(unit), linked) for unit in units]
+    said = [_credible(unit, _with_linked(said_to_change(unit), linked)) for unit in units]
 
     def blame(name: str, suspects: Iterable[int], sure: bool) -> None:
         suspects = list(suspects)
@@ -85,6 +88,13 @@ def changed_in_place(units: Sequence[Unit], linked: Mapping[str, frozenset[str]]
         if name in fresh or any(name not in (run.reached if (run := units[i].run) else ()) for i in suspects):
             blame(name, suspects, sure=False)
     return tuple(frozenset(names) for names in changed)
+
+
+def _credible(unit: Unit, names: frozenset[str]) -> frozenset[str]:
+    """Of ``names``, those that the running code could reach: the recorder followed the objects, the text only names."""
+    if unit.run is None:
+        return names
+    return names & frozenset(unit.run.reached).union(unit.run.bound, unit.run.changed)
 
 
 def _with_linked(names: frozenset[str], linked: Mapping[str, frozenset[str]]) -> frozenset[str]:

@@ -30,10 +30,7 @@ def read_notebook(path: Path) -> Notebook:
     """
     path = Path(path)
     text = _read_text(path)
-    if path.suffix == ".py":
-        notebook = _read_percent(path, text)
-    else:
-        notebook = _read_ipynb(path, text)
+    notebook = _read_percent(path, text) if path.suffix == ".py" else _read_ipynb(path, text)
     if not any(cell.source.strip() for cell in notebook.cells):
         raise NotebookError(f"{path}: the notebook has no code cells", "there is nothing to analyze")
     return notebook
@@ -58,7 +55,8 @@ def _read_text(path: Path) -> str:
     if not content.strip():
         raise NotebookError(f"{path}: the file is empty", "save the notebook again")
     if content[:2] in (b"\xff\xfe", b"\xfe\xff") or content[:4].count(0) >= 2:
-        raise NotebookError(f"{path}: the file is UTF-16, a notebook must be UTF-8", f"iconv -f UTF-16 -t UTF-8 {path.name}")
+        hint = f"iconv -f UTF-16 -t UTF-8 {path.name}"
+        raise NotebookError(f"{path}: the file is UTF-16, a notebook must be UTF-8", hint)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -155,7 +153,8 @@ def _upgraded(path: Path, document: Mapping[str, Any], diagnostics: list[Diagnos
     import nbformat
 
     try:
-        upgraded: Mapping[str, Any] = nbformat.convert(nbformat.from_dict(document), 4)
+        library: Any = nbformat
+        upgraded: Mapping[str, Any] = library.convert(library.from_dict(document), 4)
     except Exception as error:  # nbformat raises whatever a damaged old notebook makes it raise
         raise NotebookError(f"{path}: a notebook of format {version} that cannot be upgraded: {error}") from None
     diagnostics.append(
@@ -197,7 +196,7 @@ def _made_id(position: int, source: str) -> str:
 
 
 def _read_percent(path: Path, text: str) -> Notebook:
-    """Cells begin at lines ``# %%``; what stands before the first is a cell of its own, Jupytext's header is left out."""
+    """Cells begin at lines ``# %%``; what stands before the first is a cell too, but Jupytext's header is not."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     kernel, first = _header(lines)
     blocks: list[tuple[str, list[str]]] = [("", [])]

@@ -50,7 +50,8 @@ DEFINITIONS = (StatementKind.IMPORT, StatementKind.FUNCTION, StatementKind.CLASS
 
 def reconcile(facts: Sequence[CellFacts], trace: Trace, digest_of: DigestOfFile = sha256_of_file) -> SessionGraph:
     """The session graph of ``trace``; ``facts`` are those of its executions, one by one, calls resolved."""
-    builder = _Builder(digest_of)
+    defined = frozenset(v.name for v in trace.variables if v.kind is not ValueKind.DATA)
+    builder = _Builder(digest_of, defined)
     nested: dict[int, list[Execution]] = {}
     for execution in trace.executions:
         if execution.parent is not None:
@@ -94,7 +95,8 @@ def _kind(kinds: set[ValueKind]) -> ValueKind:
 class _Builder:
     """Adds executions one after another and keeps the current version of every name."""
 
-    def __init__(self, digest_of: DigestOfFile) -> None:
+    def __init__(self, digest_of: DigestOfFile, defined: frozenset[str]) -> None:
+        self._defined = defined  # names that hold functions, classes and modules now
         self.steps: list[Step] = []
         self.current: dict[str, Version] = {}
         self._digest_of = digest_of
@@ -112,12 +114,14 @@ class _Builder:
         statement, run = unit.statement, unit.run
         position = len(self.steps)
         hazards = hazards_of(statement, run, execution, self._digest_of)
-        definition = _is_definition(statement, unit, hazards)
-        if definition:
-            hazards = tuple(hazard for hazard in hazards if hazard.reluctance < Reluctance.LAST_RESORT)
         bound = _bound(unit, siblings)
         deleted = _deleted(unit, bound)
         mutated = mutated - bound
+        # Point = namedtuple("Point", "x y"), or a def inside try: as good as a definition if it binds nothing else.
+        only_defines = bool(bound) and bound <= self._defined and not mutated and not statement.opaque
+        definition = _is_definition(statement, unit, hazards, only_defines)
+        if definition:
+            hazards = tuple(hazard for hazard in hazards if hazard.reluctance < Reluctance.LAST_RESORT)
         read = _read(unit, siblings)
         if statement.opaque and run is None:
             read |= frozenset(self.current)
@@ -156,8 +160,8 @@ class _Builder:
         return any(effect.kind is EffectKind.CONFIG and not effect.deferred for effect in statement.effects)
 
 
-def _is_definition(statement: Statement, unit: Unit, hazards: Sequence[Hazard]) -> bool:
-    if statement.kind not in DEFINITIONS or statement.python is None:
+def _is_definition(statement: Statement, unit: Unit, hazards: Sequence[Hazard], only_defines: bool) -> bool:
+    if statement.python is None or not (statement.kind in DEFINITIONS or only_defines):
         return False
     if unit.run is None:
         # An import or a def that ran before the recorder came is as good as any, unless its text does more.
@@ -200,7 +204,9 @@ def _read(unit: Unit, siblings: Sequence[Statement]) -> frozenset[str]:
     said = _names(unit, AccessKind.READ) | _names(unit, AccessKind.MUTATE) | _names(unit, AccessKind.DELETE)
     if unit.run is None:
         return said
+    # The recorder followed the objects themselves: an alias that the text allows and it did not reach is none.
     seen = frozenset(unit.run.reached)
+    said = _names(unit, AccessKind.READ, Certainty.MUST) | _names(unit, AccessKind.DELETE) | (said & seen)
     if siblings:
         # What a sibling's text mentions was reached by the sibling.
         seen -= frozenset(access.name for sibling in siblings for access in sibling.accesses) - said

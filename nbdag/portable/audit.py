@@ -21,6 +21,7 @@ from nbdag.portable.namespace import word_set
 HOOK_HOLDER = "_nbdag_audit_holder"  # attribute of sys: survives a second injection of the agent
 DIGEST_LIMIT = 16 * 1024 * 1024  # bytes: larger files are known by their size only
 UNEXPLAINED_LIMIT = 64 * 1024  # bytes read without an event before it counts: small reads are pipes and /proc
+IMPORTING_LIMIT = 8 * 1024 * 1024  # the same where libraries were loaded: their C code reads more than it opens
 NETWORK_EVENTS = word_set(
     "socket.connect socket.getaddrinfo socket.gethostbyname socket.sendto urllib.Request http.client.connect "
     "ftplib.connect smtplib.connect imaplib.open poplib.connect telnetlib.Telnet.open"
@@ -186,7 +187,7 @@ def sort_out(heard: List[Heard], read: int, listener: Listener) -> Tuple[List[Di
     """
     files: Dict[Tuple[str, str], Dict[str, Any]] = {}
     effects: Set[str] = set()
-    explained = 0
+    explained, limit = 0, UNEXPLAINED_LIMIT
     for event, arguments in heard:
         if event in NETWORK_EVENTS:
             effects.add("network")
@@ -202,6 +203,7 @@ def sort_out(heard: List[Heard], read: int, listener: Listener) -> Tuple[List[Di
             if way == "r":
                 explained += max(size, 0)
             if listener.of_library(absolute) or os.path.isdir(absolute):
+                limit = IMPORTING_LIMIT
                 continue
             effects.add("file-write" if way == "w" else "file-read")
             if (absolute, way) not in files and not (size < 0 and way == "r"):
@@ -210,7 +212,7 @@ def sort_out(heard: List[Heard], read: int, listener: Listener) -> Tuple[List[Di
                 files[absolute, way] = {
                     "path": path, "absolute": absolute, "mode": way, "size": max(size, 0), "digest": digest,
                 }  # fmt: skip
-    if read - explained > UNEXPLAINED_LIMIT and not effects & {"process", "network"}:
+    if read - explained > limit and not effects & {"process", "network"}:
         effects.add("file-read")
     return list(files.values()), sorted(effects)
 

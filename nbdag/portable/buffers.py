@@ -11,7 +11,14 @@ ARRAY_CHUNK = 1 << 24  # bytes of a strided array that are copied at a time
 
 
 def feed_array(hasher: Any, plain: Any) -> None:
-    """Hashes the elements of an ndarray in C order, or in F order if it is stored so. Not for object arrays."""
+    """Hashes the elements of an ndarray in C order, or in F order if it is stored so. Not for object arrays.
+
+    Of records, field by field: the padding between fields is whatever was in that memory before.
+    """
+    if plain.dtype.fields:
+        for name in plain.dtype.names:
+            feed_array(hasher, plain[name])
+        return
     flags = plain.flags
     if flags.f_contiguous and not flags.c_contiguous:
         plain = plain.T

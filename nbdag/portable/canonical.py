@@ -18,6 +18,7 @@ import collections
 import copyreg
 import functools
 import gc
+import os
 import re
 import sys
 import types
@@ -159,7 +160,9 @@ def _encode_file(obj: Any) -> Encoded:
         return ("closed file", str(name)), []
     if not isinstance(name, (str, bytes)) or obj.writable():
         raise Incomparable("open file")  # tell() would flush what the session has not written yet
-    return ("file", str(name), str(getattr(obj, "mode", "")), obj.tell()), []
+    # Two processes may spell the path differently (another working directory) and still have the same file open.
+    status = os.fstat(obj.fileno())
+    return ("file", status.st_dev, status.st_ino, str(getattr(obj, "mode", "")), obj.tell()), []
 
 
 def _encode_memory_file(obj: Any) -> Encoded:

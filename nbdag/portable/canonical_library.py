@@ -6,7 +6,6 @@ columns, whatever blocks they are in. Nothing here imports a library.
 
 from __future__ import annotations
 
-import gc
 from typing import Any, Callable, Dict, List, Tuple
 
 from nbdag.portable.objects import base_labels, instance_dict, is_session_class, mro_of
@@ -187,14 +186,6 @@ def _encode_artist(obj: Any) -> _Encoded:
 
 def _encode_cython_function(obj: Any) -> _Encoded:
     return ("function", str(getattr(obj, "__module__", "")), str(getattr(obj, "__qualname__", ""))), []
-
-
-def _encode_groupby(obj: Any) -> _Encoded:
-    return ("groupby", _label(obj)), [obj.obj, list(map(str, obj.grouper.names if hasattr(obj, "grouper") else []))]
-
-
-def _encode_referents(obj: Any) -> _Encoded:
-    return ("referents", _label(obj)), gc.get_referents(obj)
 
 
 LIBRARY_ENCODERS: Dict[str, Callable[[Any], _Encoded]] = {

@@ -17,7 +17,7 @@ import array
 import itertools
 import types
 from bisect import bisect_left
-from typing import Any, Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple
 
 from nbdag.portable.objects import ATOM_TYPES, CollectorPaused
 from nbdag.portable.walk import MemoryExtent, ObjectWalk

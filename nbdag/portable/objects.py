@@ -54,11 +54,6 @@ def class_qualname(cls: type) -> str:
     return _RAW_QUALNAME.__get__(cls)  # type: ignore[no-any-return]
 
 
-def class_label(cls: type) -> str:
-    """``module.qualname``"""
-    return class_module(cls) + "." + class_qualname(cls)
-
-
 def is_heap_type(cls: type) -> bool:
     """False for types that are part of an extension's static data and live for ever."""
     return bool(_RAW_FLAGS.__get__(cls) & _HEAP_TYPE)
@@ -80,13 +75,6 @@ def is_session_function(function: types.FunctionType) -> bool:
 def is_local_name(qualname: str) -> bool:
     """Made inside a function: no path of attributes from a module leads there."""
     return "<locals>" in qualname
-
-
-def library_type(module: str, name: str) -> Optional[type]:
-    """A class of a library, if the session has imported it: ``library_type("numpy", "ndarray")``."""
-    found = sys.modules.get(module)
-    value = getattr(found, name, None) if isinstance(found, types.ModuleType) else None
-    return value if isinstance(value, type) else None
 
 
 def base_labels(cls: type) -> List[str]:

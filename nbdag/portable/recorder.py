@@ -23,6 +23,7 @@ from nbdag.portable.codescan import scan_code, scan_code_now
 from nbdag.portable.frames import Frame, OpenStatement, Record, execution_record
 from nbdag.portable.looking import close_look, statement_look
 from nbdag.portable.namespace import SessionNames
+from nbdag.portable.objects import class_module, class_qualname
 from nbdag.portable.randomness import drawn, pack_states, raw_states
 from nbdag.portable.reach import Reacher, can_change, is_interrupt
 from nbdag.portable.watch import CONTAINER_TYPE_IDS, Watch, identities
@@ -288,7 +289,11 @@ class Recorder:
             self.definitions.pop(name, None)
         for name, kind in statement.text.definitions.items():
             if name in record["bound"] and is_definition(items.get(name)):
-                self.definitions[name] = (after[name][0], kind)
+                self.definitions[name] = (after[name], kind)
+        for name in record["bound"]:
+            # Point = namedtuple("Point", "x y") defines a class as well as `class Point` does.
+            if name not in self.definitions and is_class_named(items.get(name), name):
+                self.definitions[name] = (after[name], "class")
         self.note_randomness(statement, record)
         heard, read = self.listener.since(statement.mark)
         record["files"], record["effects"] = sort_out(heard, read, self.listener)
@@ -323,6 +328,11 @@ class Recorder:
             self.watch.look(name, value)
         self.watch.link_all(self.reacher, items)
         self.behind = set()
+
+
+def is_class_named(value: Any, name: str) -> bool:
+    """Whether a value is a class of the session that its instances will look for under this name."""
+    return issubclass(type(value), type) and class_module(value) == "__main__" and class_qualname(value) == name
 
 
 def is_definition(value: Any) -> bool:

@@ -38,7 +38,7 @@ from nbdag.model import (
     Verdict,
 )
 from nbdag.replay.bundle import check_destination, publish, write_bundle
-from nbdag.replay.cost import CostModel
+from nbdag.replay.cost import LAST_RESORT_SECONDS, CostModel
 from nbdag.replay.planner import Preferences, make_plan
 from nbdag.replay.requirements import distributions_of, modules_of_code
 from nbdag.replay.verify import GOOD, Testimony, compare, restore_and_testify
@@ -193,8 +193,8 @@ def repair(
         tried.add((comparison.name, decision.action))
         for names, action, other in ((store, Action.STORE, replayed), (replayed, Action.REPLAY, store)):
             possible = decision.store_cost if action is Action.STORE else decision.replay_cost
-            if decision.action is action or (comparison.name, action) in tried or possible == float("inf"):
-                continue
+            if decision.action is action or (comparison.name, action) in tried or possible >= LAST_RESORT_SECONDS:
+                continue  # neither what is impossible, nor a replay that may come out different anyway
             names.update(decision.names)
             other.difference_update(decision.names)
             changed = True

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from nbdag.model import Action, Comparison, Decision, Plan, SessionGraph, Verdict
+from nbdag.replay import verify
 from nbdag.replay.compile import repair, without_storage
 from nbdag.replay.planner import Preferences
-from nbdag.replay.verify import Testimony, compare, incomparable
+from nbdag.replay.verify import compare, incomparable
 from tests.replay.test_planner import session
 
 INF = float("inf")
@@ -53,23 +54,23 @@ def test_a_group_that_turns_out_not_to_be_storable_is_marked() -> None:
     ]
 
 
-def testimony(values: dict[str, object], *shared: str) -> Testimony:
-    return Testimony(values, frozenset(frozenset(group.split()) for group in shared), Verdict())
+def witness(values: dict[str, object], *shared: str) -> verify.Testimony:
+    return verify.Testimony(values, frozenset(frozenset(group.split()) for group in shared), Verdict())
 
 
 COMPARISONS = [
-    ("the same digest", testimony({"x": "1"}), testimony({"x": "1"}), "identical"),
-    ("another digest", testimony({"x": "1"}), testimony({"x": "2"}), "different"),
-    ("nothing there", testimony({"x": "1"}), testimony({}), "missing"),
-    ("no digest", testimony({"x": "?a lock"}), testimony({"x": "?a lock"}), "incomparable"),
-    ("sharing lost", testimony({"x": "1", "y": "1"}, "x y"), testimony({"x": "1", "y": "1"}), "different"),
-    ("sharing made up", testimony({"x": "1", "y": "1"}), testimony({"x": "1", "y": "1"}, "x y"), "different"),
-    ("sharing with a name that is left out", testimony({"x": "1"}, "x z"), testimony({"x": "1"}), "identical"),
+    ("the same digest", witness({"x": "1"}), witness({"x": "1"}), "identical"),
+    ("another digest", witness({"x": "1"}), witness({"x": "2"}), "different"),
+    ("nothing there", witness({"x": "1"}), witness({}), "missing"),
+    ("no digest", witness({"x": "?a lock"}), witness({"x": "?a lock"}), "incomparable"),
+    ("sharing lost", witness({"x": "1", "y": "1"}, "x y"), witness({"x": "1", "y": "1"}), "different"),
+    ("sharing made up", witness({"x": "1", "y": "1"}), witness({"x": "1", "y": "1"}, "x y"), "different"),
+    ("sharing with a name that is left out", witness({"x": "1"}, "x z"), witness({"x": "1"}), "identical"),
 ]
 
 
 @pytest.mark.parametrize(("sentence", "live", "restored", "expected"), COMPARISONS, ids=[r[0] for r in COMPARISONS])
-def test_compare(sentence: str, live: Testimony, restored: Testimony, expected: str) -> None:
+def test_compare(sentence: str, live: verify.Testimony, restored: verify.Testimony, expected: str) -> None:
     found = {c.name: c.result for c in compare(live, restored, ("x", "y"))}
     assert found["x"] == expected
 

@@ -29,21 +29,23 @@ from nbdag.analysis.defuse.values import (
     unique,
 )
 from nbdag.analysis.purity import Signature
+from nbdag.analysis.wordlist import words
 from nbdag.model import EffectKind
 
 Given = list[tuple[str, str, Value]]  # (keyword, star, value) of each argument, in order
 
 # Methods of this name change their receiver whatever it is, if nothing is done with the result.
-MUTATORS = frozenset(
+MUTATORS = words(
     "append extend insert remove clear sort reverse update add discard setdefault popitem pop appendleft popleft "
     "extendleft rotate put put_nowait fit fit_transform partial_fit set write writelines seek close __setitem__ "
     "__delitem__ add_node add_edge add_nodes_from add_edges_from remove_node remove_edge fill load_state_dict step "
-    "zero_grad train eval backward".split()
+    "zero_grad train eval backward"
 )
-SURE_MUTATORS = frozenset("append extend insert clear reverse add discard pop popitem setdefault popleft update".split())
-OPAQUE_BUILTINS = frozenset("exec eval compile globals locals __import__ get_ipython execfile".split())
+SURE_MUTATORS = words("append extend insert clear reverse add discard pop popitem setdefault popleft update")
+OPAQUE_BUILTINS = words("exec eval compile globals locals __import__ get_ipython execfile")
 MAX_DEPTH = 24
 MAX_STEPS = 20_000  # calls followed per statement; more than that is taken to do anything
+MAX_ROOTS = 40  # x2 = f(x1); x3 = f(x2); ...: how far back what nobody knows is followed
 _QUERY_NAME = re.compile(r"@([^\W\d]\w*)")
 
 
@@ -56,14 +58,14 @@ class Calls(Expressions):
         unused, self.unused = self.unused, False
         func = node.func
         if func.__class__ is tree.Attribute:
-            receiver = self.silent(func.value)  # type: ignore[union-attr]
-            name: str = func.name  # type: ignore[union-attr]
+            receiver = self.silent(func.value)
+            name: str = func.name
             if receiver.path or receiver.klass is not None:
                 callee = self.attribute(receiver, name, node.at)
                 if callee.path or callee.functions or callee.klass is not None:
                     return self._call_value(callee, node, receiver)
             return self._call_method(receiver, name, node, unused)
-        if func.__class__ is tree.Name and func.id == "super" and not node.arguments:  # type: ignore[union-attr]
+        if func.__class__ is tree.Name and func.id == "super" and not node.arguments:
             return self._super()
         return self._call_value(self.expr(func), node)
 
@@ -332,6 +334,8 @@ class Calls(Expressions):
             self.mutate(value, at, certain=keyword == "out", deep=True)
         self._call_back(given, node, Signature())
         shared = frozenset().union(*(v.own | v.shared | v.inner for v in sources if not v.immutable and not v.path))
+        if len(shared) > MAX_ROOTS:
+            shared = frozenset().union(*(v.own for v in sources if not v.immutable and not v.path))
         functions = unique(tuple(function for value in sources for function in value.functions))
         if functions and kind == "object":
             kind = "wrapped"
@@ -484,9 +488,9 @@ class Calls(Expressions):
         if found is not None and found[1].functions:
             self.follow_bound(found[1].functions[0], instance, given, instance)
         self.site = before
-        if not owner.known() and not all(purity.of_function(purity.canonical(p)) or p == "object" for p in owner.foreign):
-            self.unknown(given, node, None)
-        if self.deferred:
+        foreign = [path for path in owner.foreign if path != "object"]
+        unknown = not owner.known() and not all(purity.of_function(purity.canonical(path)) for path in foreign)
+        if unknown or self.deferred:
             self.unknown(given, node, None)
         instance.functions = ()
         return instance
@@ -507,7 +511,7 @@ class Calls(Expressions):
         )
 
 
-_STORERS = frozenset("append extend insert add appendleft update setdefault put".split())
+_STORERS = words("append extend insert add appendleft update setdefault put")
 _ON_ATTRIBUTES = frozenset(
     ("builtins.setattr", "builtins.delattr", "builtins.getattr", "builtins.vars", "builtins.hasattr")
 )
@@ -519,9 +523,7 @@ def _shape(node: tree.Call, given: Given) -> effects.Shape:
     keywords: dict[str, object] = {}
     for argument, (_, _, value) in zip(node.arguments, given, strict=True):
         constant: object = effects.UNKNOWN
-        if isinstance(argument.value, tree.Text):
-            constant = argument.value.value
-        elif isinstance(argument.value, tree.Constant) and argument.value.type in ("None", "bool"):
+        if isinstance(argument.value, tree.Text) or (isinstance(argument.value, tree.Constant) and argument.value.type in ("None", "bool")):
             constant = argument.value.value
         elif value.type is not None:
             constant = effects.Typed(value.type)

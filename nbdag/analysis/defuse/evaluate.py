@@ -10,6 +10,7 @@ from nbdag.analysis.defuse import tree
 from nbdag.analysis.defuse.calls import Calls
 from nbdag.analysis.defuse.state import MAY, MUST, Recorded
 from nbdag.analysis.defuse.values import IMMUTABLE, UNKNOWN, Frame, UserClass, Value, join
+from nbdag.analysis.wordlist import words
 from nbdag.model import EffectKind
 
 _SUPPRESSING = frozenset(("contextlib.suppress", "pytest.raises", "unittest.TestCase.assertRaises"))
@@ -367,7 +368,7 @@ class Evaluator(Calls):
     # ------------------------------------------------------------------------------------------ control flow
 
     def _maybe(self, body: Iterable[tree.Stmt]) -> tuple[set[str], bool]:
-        """Evaluates ``body`` as something that may not happen; what is bound for sure behind it, and whether it leaves."""
+        """Evaluates ``body`` as something that may not happen; what is surely bound behind it; whether it leaves."""
         before = self.definite
         self.definite = set(before)
         self.doubt += 1
@@ -513,11 +514,11 @@ class Evaluator(Calls):
         return False
 
 
-_TRANSPARENT = frozenset(
+_TRANSPARENT = words(
     "staticmethod classmethod property functools.cache functools.lru_cache functools.wraps dataclasses.dataclass "
     "contextlib.contextmanager functools.total_ordering functools.cached_property functools.singledispatch "
     "typing.overload typing.final typing.no_type_check abc.abstractmethod enum.unique numba.jit numba.njit "
-    "numba.vectorize numpy.vectorize torch.no_grad torch.jit.script typing.runtime_checkable atexit.register".split()
+    "numba.vectorize numpy.vectorize torch.no_grad torch.jit.script typing.runtime_checkable atexit.register"
 )
 _TRANSPARENT_ROOTS = ("functools.", "dataclasses.", "contextlib.", "numba.", "typing.", "abc.", "ipywidgets.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from nbdag.analysis import effects, purity
@@ -21,6 +22,7 @@ from nbdag.analysis.defuse.values import (
     join,
     unique,
 )
+from nbdag.analysis.wordlist import words
 from nbdag.model import EffectKind
 
 _OF_OPERATOR = {
@@ -28,8 +30,8 @@ _OF_OPERATOR = {
     "MatrixMultiply": "matmul", "FloorDivide": "floordiv", "BitOr": "or", "BitAnd": "and", "BitXor": "xor",
     "LeftShift": "lshift", "RightShift": "rshift",
 }  # fmt: skip
-_NUMBERS = frozenset("int float complex bool scalar".split())
-_ARRAYS = frozenset("numpy.ndarray pandas.DataFrame pandas.Series pandas.Index polars.DataFrame polars.Series".split())
+_NUMBERS = words("int float complex bool scalar")
+_ARRAYS = words("numpy.ndarray pandas.DataFrame pandas.Series pandas.Index polars.DataFrame polars.Series")
 
 
 class Expressions(State):
@@ -236,12 +238,13 @@ class Expressions(State):
         if node.operator == "Compare":
             for operand in node.operands:
                 self.silent(operand)
-            return Value("scalar") if len(node.operands) == 2 and self._plain(node.operands) else Value()
+            return Value()
         values = [self.expr(operand) for operand in node.operands]
         if len(values) == 1:
-            return values[0] if values[0].type in _NUMBERS else Value(values[0].type if values[0].type in _ARRAYS else None)
+            only = values[0].type
+            return values[0] if only in _NUMBERS else Value(only if only in _ARRAYS else None)
         types = {value.type for value in values}
-        for left, right in zip(values, values[1:], strict=False):
+        for left, right in pairwise(values):
             suffix = _OF_OPERATOR.get(node.operator, "")
             made = self.special(left, f"__{suffix}__", [right])
             if made is None:
@@ -251,8 +254,7 @@ class Expressions(State):
         if types <= _NUMBERS:
             return BY_TYPE["scalar"]
         if "str" in types and node.operator in ("Add", "Modulo", "Multiply"):
-            if types <= _NUMBERS | {"str"} or node.operator == "Modulo":
-                return BY_TYPE["str"]
+            return BY_TYPE["str"]
         arrays = types & _ARRAYS
         if arrays:
             return Value("pandas.DataFrame" if "pandas.DataFrame" in arrays else sorted(a for a in arrays if a)[-1])
@@ -265,9 +267,6 @@ class Expressions(State):
             kind = next(iter(types)) if len(types) == 1 else None
             return Value(kind if kind in ("list", "tuple", "set", "dict") else None, inner=inner, functions=functions)
         return Value()
-
-    def _plain(self, operands: tuple[tree.Expr, ...]) -> bool:
-        return any(isinstance(operand, (tree.Text, tree.Constant)) for operand in operands) and False
 
     def _choice(self, node: tree.Choice) -> Value:
         value = self.expr(node.operands[0])
@@ -323,7 +322,7 @@ class Expressions(State):
         return Value("function", functions=(self.make_function(node.code, None),))
 
     def make_function(self, code: tree.Function, owner: UserClass | None) -> UserFunction:
-        """The function object of ``code``; its defaults are evaluated now, and what it will do is recorded as deferred."""
+        """The function object of ``code``: defaults are evaluated now, what it will do is recorded as deferred."""
         defaults: dict[str, Value] = {}
         for parameter in code.parameters:
             if parameter.default is not None:

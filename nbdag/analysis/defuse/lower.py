@@ -377,7 +377,8 @@ class Lowering:
         """The names of PEP 695 type parameters, and their bounds and defaults."""
         if node is None:
             return _NO_NAMES, ()
-        names, bounds = [], []
+        names: list[str] = []
+        bounds: list[Expr] = []
         for item in node.params:
             names.append(self.name(item.param.name).id)
             bounds.extend(
@@ -649,7 +650,8 @@ def lower_timed(module: cst.Module, text: str, cursor: int = 0) -> tree.Function
     lowering.cursor.position = cursor
     scope = lowering._open("function")
     body = lowering.block(module)
-    return tree.Function("<timed>", 0, (), body, frozenset(scope.bound - scope.globals), globals=frozenset(scope.globals))
+    names = frozenset(scope.bound - scope.globals)
+    return tree.Function("<timed>", 0, (), body, names, globals=frozenset(scope.globals))
 
 
 def lower(module: cst.Module, text: str) -> tree.Lowered:

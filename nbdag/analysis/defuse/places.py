@@ -37,7 +37,7 @@ class Cursor:
         self._search = _TOKEN.search
 
     def name(self, value: str) -> int:
-        """The offset of the next name token ``value``; the cursor stands behind it. Where it stands if there is none."""
+        """The offset of the next name token ``value``; the cursor stands behind it, or stays if there is none."""
         search, text, position = self._search, self.text, self.position
         while (match := search(text, position)) is not None:
             position = match.end()
@@ -60,8 +60,8 @@ class Cursor:
 class Lines:
     """Offsets of a text -> lines (from 1) and columns (from 0) of the text the user wrote.
 
-    ``shifts`` says where parsed text and user's text differ: line -> (column in the parsed text, how far right of it the
-    user's text is), ascending.
+    ``shifts`` says where parsed text and user's text differ: line -> (column in the parsed text, how far right of it
+    the user's text is), ascending.
     """
 
     __slots__ = ("_shifts", "_starts")

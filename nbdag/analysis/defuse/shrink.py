@@ -31,7 +31,8 @@ def shrink(text: str, parsed: ast.Module) -> str:
     waiting: list[ast.AST] = list(reversed(parsed.body))
     while waiting:
         node = waiting.pop()
-        if isinstance(node, (ast.List, ast.Tuple, ast.Set, ast.Dict)) and isinstance(getattr(node, "ctx", None), (ast.Load, type(None))):
+        loaded = isinstance(getattr(node, "ctx", None), (ast.Load, type(None)))
+        if loaded and isinstance(node, (ast.List, ast.Tuple, ast.Set, ast.Dict)):
             names = _names(node)
             if names is not None:
                 start = offset(node.lineno, node.col_offset)

@@ -8,13 +8,15 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
-_SAFE_TO_IMPORT = frozenset("math cmath time itertools operator array".split())  # without a source of their own
+from nbdag.analysis.wordlist import words
+
+_SAFE_TO_IMPORT = words("math cmath time itertools operator array")  # without a source of their own
 
 
-@lru_cache(maxsize=None)
+@cache
 def names_of(module: str) -> tuple[str, ...] | None:
     """Sorted names that a star import of ``module`` binds, as far as this Python's library tells."""
     if module.split(".")[0] not in sys.stdlib_module_names:

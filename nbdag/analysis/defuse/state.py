@@ -44,7 +44,7 @@ class Magic(Protocol):
 
 
 class Session:
-    """The names that exist so far. ``names`` exist but nothing is known of them; ``later`` may be bound by other cells."""
+    """The names so far. ``names`` exist but nothing is known of them, ``later`` may be bound by other cells."""
 
     def __init__(self, names: frozenset[str] = NOTHING, later: frozenset[str] = NOTHING) -> None:
         self.names = names
@@ -204,8 +204,9 @@ class State:
         if not roots or value.immutable or value.path:
             return value
         return Value(
-            value.type, value.path, value.own, value.shared | roots, value.inner, value.functions, value.klass, value.made
-        )
+            value.type, value.path, value.own, value.shared | roots, value.inner, value.functions, value.klass,
+            value.made,
+        )  # fmt: skip
 
     def _read_global(self, name: str, at: int) -> Value:
         session = self.session
@@ -304,9 +305,9 @@ class State:
         if not session.values and not session.names:
             return
         for word in _WORD.findall(text):
-            if word in session.values or word in session.names:
-                if word not in self.definite or self.deferred:
-                    self.access(word, READ, MAY, self.last.get(word, self.statement_at))
+            known = word in session.values or word in session.names
+            if known and (word not in self.definite or self.deferred):
+                self.access(word, READ, MAY, self.last.get(word, self.statement_at))
 
     statement_at = 0
 

@@ -149,7 +149,7 @@ class MagicValue:
     at: int
 
 
-Expr = Union[
+Expr = Union[  # noqa: UP007
     Name, Text, Constant, Attribute, Subscript, Call, Lambda, Comprehension, Walrus, Collection, Operation, Choice,
     Conditional, Formatted, Starred, Await, Yield, MagicValue,
 ]  # fmt: skip
@@ -334,7 +334,7 @@ class Timed:
     magic: int
 
 
-Stmt = Union[
+Stmt = Union[  # noqa: UP007
     Assign, Augment, Annotate, Delete, Expression, Import, Define, DefineClass, TypeAlias, For, While, If, With, Try,
     Match, Jump, Assert, Timed,
 ]  # fmt: skip

@@ -11,17 +11,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from nbdag.analysis.defuse import tree
+from nbdag.analysis.wordlist import words
 
 NOTHING: frozenset[str] = frozenset()
 
-IMMUTABLE = frozenset(
+IMMUTABLE = words(
     "int float complex bool str bytes None ellipsis scalar range slice type datetime.datetime datetime.date "
     "datetime.timedelta pathlib.Path pandas.Timestamp pandas.Timedelta decimal.Decimal fractions.Fraction uuid.UUID "
-    "immutable re.Pattern re.Match numpy.dtype torch.dtype torch.device torch.Size".split()
+    "immutable re.Pattern re.Match numpy.dtype torch.dtype torch.device torch.Size"
 )
 
 # Iterating over one of these uses it up.
-ITERATORS = frozenset("generator iterator file".split())
+ITERATORS = words("generator iterator file")
 
 
 class Value:
@@ -168,7 +169,7 @@ OBJECT = Value("object")  # what an unknown call returned
 NONE = Value("None")
 BY_TYPE = {
     name: Value(name)
-    for name in "int float complex bool str bytes None ellipsis scalar list dict set tuple generator".split()
+    for name in words("int float complex bool str bytes None ellipsis scalar list dict set tuple generator")
 }
 
 

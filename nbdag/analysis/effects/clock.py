@@ -7,7 +7,7 @@ from nbdag.model import EffectKind
 def without_seed(shape: Shape) -> bool:
     """A generator made without a seed takes one from the operating system."""
     seed = shape.argument(0, "seed")
-    return seed is None or seed is UNKNOWN and ("*" in shape.keywords or "**" in shape.keywords)
+    return seed is None or (seed is UNKNOWN and ("*" in shape.keywords or "**" in shape.keywords))
 
 
 def without_time(shape: Shape) -> bool:

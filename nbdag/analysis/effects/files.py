@@ -45,8 +45,10 @@ _READERS = (
     "dask.dataframe.read_csv dask.dataframe.read_parquet pyarrow.parquet.read_table pyarrow.csv.read_csv "
     "xarray.open_dataset xarray.open_dataarray xarray.load_dataset"
 )
-_TABLES = "pandas.DataFrame pandas.Series".split()
-_WRITERS = "to_csv to_json to_html to_latex to_markdown to_string to_excel to_parquet to_pickle to_hdf to_feather to_stata"
+_TABLES = ("pandas.DataFrame", "pandas.Series")
+_WRITERS = (
+    "to_csv to_json to_html to_latex to_markdown to_string to_excel to_parquet to_pickle to_hdf to_feather to_stata"
+)
 
 READS = RuleSet(
     kind=EffectKind.FILE_READ,

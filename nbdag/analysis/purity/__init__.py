@@ -20,7 +20,7 @@ A call that is in no table may change every object it is given. An entry is a st
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from nbdag.analysis.purity import builtin, graphics, numerics, scientific, standard, tables, tensors
 
@@ -46,7 +46,7 @@ class Signature:
     keywords: tuple[str, ...] = ()
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse(entry: str) -> Signature:
     """The meaning of one table entry."""
     words, _, result = entry.partition("->")

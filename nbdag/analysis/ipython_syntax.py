@@ -258,6 +258,8 @@ class _Translation:
 
     @staticmethod
     def _python_body(name: str, argument: str) -> str | None:
+        if name == "xdel" and argument.strip().isidentifier():
+            return f"del {argument.strip()}"
         if name not in PYTHON_BODIES:
             return None
         _, body = split_options(argument.strip(), PYTHON_BODIES[name])

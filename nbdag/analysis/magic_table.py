@@ -54,7 +54,7 @@ _PROGRAMS = words("ls ll dir cat less more man mkdir rm cp mv rmdir lf lk ldir l
 _INSTALLERS = words("pip conda mamba micromamba uv poetry")
 AUTOMAGIC = _INSTALLERS | _PROGRAMS | words("cd pwd who whos matplotlib env time timeit run load_ext")
 
-_HOLE = re.compile(r"\{(?P<expr>[^{}\n]+)\}|\$\$|\$(?P<name>[A-Za-z_]\w*(?:\.\w+)*)")
+_HOLE = re.compile(r"\$\{[^{}\n]*\}|\{(?P<expr>[^{}\n]+)\}|\$\$|\$(?P<name>[A-Za-z_]\w*(?:\.\w+)*)")
 _WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
 _KEYWORDS = words("if else for in not and or is None True False lambda await")
 
@@ -93,7 +93,7 @@ def filled(text: str) -> str:
     def hole(match: re.Match[str]) -> str:
         if match["expr"]:
             return "{" + match["expr"] + "}"
-        return "{" + match["name"] + "}" if match["name"] else "$"
+        return "{" + match["name"] + "}" if match["name"] else "$" if match[0] == "$$" else match[0]
 
     return "f" + repr(_HOLE.sub(hole, text))
 

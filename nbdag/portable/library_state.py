@@ -137,6 +137,12 @@ def set_decimal(change: Dict[str, Any]) -> Optional[str]:
     import decimal
 
     context = decimal.getcontext()
+    default = decimal.DefaultContext
+    for name in change["unset"]:
+        if name == "traps":
+            context.traps = default.traps.copy()
+        else:
+            setattr(context, name, getattr(default, name))
     for name, value in change["set"].items():
         if name == "traps":
             for signal in context.traps:

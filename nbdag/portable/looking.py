@@ -32,7 +32,7 @@ def statement_look(
     """Fill ``bound``, ``deleted``, ``reached``, ``changed`` and ``unseen`` of one statement's record."""
     before = statement.before
     index = len(frame.statements)
-    moved = set() if before == after else {name for name, identity in after.items() if before.get(name) != identity}
+    moved = set() if before is after else {name for name, identity in after.items() if before.get(name) != identity}
     bound = set(moved)
     if completed:
         bound |= {name for name in statement.stores if name in after}

@@ -43,6 +43,9 @@ class SessionNames:
         self.classified: Set[str] = set()  # names of user_ns_hidden that were looked at
         self.never: Set[str] = set(KERNEL_NAMES - CONTESTED)  # names that are IPython's whatever their value
         self.by_value: Set[str] = set(CONTESTED)  # names whose value decides
+        self.present: List[Any] = []  # all keys of the namespace at the last call, and what came of them
+        self.taken: List[str] = []
+        self.users: List[str] = []
 
     def items(self) -> Dict[str, Any]:
         """The user's names and values, in the order of the namespace; a snapshot that threads cannot disturb."""
@@ -54,7 +57,6 @@ class SessionNames:
                     numbered = type(name) is str and NUMBERED_HISTORY.match(name)
                     (self.never if numbered else self.by_value).add(name)
         found = self.namespace.copy()
-        excluded = self.never
         absent = object()
         taken = []
         for name in self.by_value:
@@ -66,16 +68,12 @@ class SessionNames:
                     taken.append(name)
             elif hidden.get(name, absent) is value:
                 taken.append(name)
-        for name in taken:
-            del found[name]
-        out = {}
-        for name, value in found.items():
-            if type(name) is str and name not in excluded:
-                if name[:1] == "_" and NUMBERED_HISTORY.match(name):
-                    excluded.add(name)
-                else:
-                    out[name] = value
-        return out
+        present = list(found)
+        if present != self.present or taken != self.taken:
+            self.present, self.taken = present, taken
+            excluded = self.never.union(taken)
+            self.users = [name for name in present if type(name) is str and name not in excluded]
+        return {name: found[name] for name in self.users}
 
 
 def session_items(shell: Any, namespace: Dict[str, Any]) -> Dict[str, Any]:

@@ -159,6 +159,7 @@ class ForeignGlobals:
 
     def refresh(self) -> None:
         """Looks at modules that came or grew since the last call."""
+        session = sys.modules.get(SESSION_MODULE)
         for name, module in list(sys.modules.items()):
             if not isinstance(module, types.ModuleType):
                 continue
@@ -168,7 +169,8 @@ class ForeignGlobals:
                 if self._scanned.get(name) != size:
                     self._scanned[name] = size
                     self.places[id(namespace)] = (name, "", "__dict__")
-                    if name != SESSION_MODULE and _is_library(namespace):
+                    # multiprocessing gives the session's module a second name, __mp_main__.
+                    if module is not session and _is_library(namespace):
                         self._scan(name, namespace)
             except Exception:  # a module that is being imported by another thread
                 continue

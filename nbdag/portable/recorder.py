@@ -26,7 +26,7 @@ from nbdag.portable.namespace import SessionNames
 from nbdag.portable.objects import class_module, class_qualname
 from nbdag.portable.randomness import drawn, pack_states, raw_states
 from nbdag.portable.reach import Reacher, can_change, is_interrupt
-from nbdag.portable.watch import CONTAINER_TYPE_IDS, Watch, identities
+from nbdag.portable.watch import CONTAINER_TYPE_IDS, Watch
 
 DIAGNOSTICS_LIMIT = 100
 
@@ -223,7 +223,7 @@ class Recorder:
         items = self.end_statement(frame, True)
         if items is None:
             items = self.names.items()
-            before = identities(items)
+            before = self.watch.identify(items)
         else:
             before = self.watch.known
         if frame.count == 0:
@@ -249,7 +249,7 @@ class Recorder:
     def notice_behind(self, now: Dict[str, Any]) -> None:
         """Names that were rebound since the last execution ended: a thread or a callback did that."""
         known = self.watch.known
-        if now == known:
+        if now is known or now == known:
             return
         different = {name for name, identity in now.items() if known.get(name) != identity}
         gone = [name for name in known if name not in now]
@@ -272,7 +272,7 @@ class Recorder:
         seconds = time.perf_counter() - statement.clock - (self.hook_seconds - statement.hook_seconds)
         frame.open = None
         items = self.names.items()
-        after = identities(items)
+        after = self.watch.identify(items)
         record: Record = {
             "node": statement.node,
             "line": statement.text.line,
@@ -322,7 +322,7 @@ class Recorder:
     def baseline(self) -> None:
         """Take everything that is there now as given: identities, fingerprints, links."""
         items = self.names.items()
-        self.watch.known = identities(items)
+        self.watch.known = self.watch.identify(items)
         self.watch.prints = {}
         for name, value in items.items():
             self.watch.look(name, value)

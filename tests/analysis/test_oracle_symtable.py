@@ -126,8 +126,9 @@ def statements(depth: int) -> st.SearchStrategy[str]:
         st.builds("try:\n{}\nexcept {} as {}:\n{}\nfinally:\n{}".format, inner, NAMES, NAMES, inner, inner),
         st.builds("def {}({}, k={}):\n{}".format, NAMES, NAMES, value, inner),
         st.builds("class {}({}):\n{}".format, NAMES, NAMES, inner),
-        st.builds("match {}:\n    case [{}, *{}]:\n{}\n    case {}.x:\n        pass".format, value, st.just("p"), st.just("q"),
-                  inner.map(indent), NAMES),
+        st.builds(
+            "match {}:\n    case [p, *q]:\n{}\n    case {}.x:\n        pass".format, value, inner.map(indent), NAMES
+        ),
         st.builds("def {}():\n    global g\n    g = {}".format, NAMES, value),
     )  # fmt: skip
 

@@ -102,7 +102,7 @@ UNSTORABLE = [
     session("an open file", "with open('notes.txt', 'w') as f:\n    _ = f.write('one\\ntwo\\nthree\\n')\nfh = open('notes.txt')\nfirst = fh.readline()", probes="first\nfh.readline()"),
     session("a thread pool", "from concurrent.futures import ThreadPoolExecutor\npool = ThreadPoolExecutor(2)\nr = list(pool.map(abs, [-1, 2]))", probes="r\nlist(pool.map(abs, [-3]))"),
     session("a weak reference", "import weakref\nclass O: pass\no = O()\nw = weakref.ref(o)", probes="w() is o"),
-    session("a coroutine function", "import asyncio\nasync def f(x):\n    await asyncio.sleep(0)\n    return x + 1\ny = await f(1)", probes="y\nasyncio.run(f(2))"),
+    session("a coroutine function", "import asyncio\nasync def f(x):\n    await asyncio.sleep(0)\n    return x + 1\ny = await f(1)", probes="y\nf(2).send(None) is None\nasyncio.iscoroutinefunction(f)"),
 ]
 
 WORLD = [

@@ -223,6 +223,7 @@ def test_the_world_is_told_without_secrets(kernel: Kernel, tmp_path: Path) -> No
         "import os, sys, warnings\nos.environ['MY_SETTING'] = '1'\nos.environ['MY_TOKEN'] = 'hush'\n"
         "sys.path.insert(0, 'lib')\nwarnings.simplefilter('ignore')\nos.mkdir('sub'); os.chdir('sub')"
     )
+    kernel.cell("import decimal\ndecimal.getcontext().prec = 7")
     path = tmp_path / "world.json"
     kernel.command("world", path=str(path))
     text = path.read_text()
@@ -230,5 +231,6 @@ def test_the_world_is_told_without_secrets(kernel: Kernel, tmp_path: Path) -> No
     assert changes["environ"] == {"set": {"MY_SETTING": "1"}, "unset": []} and changes["withheld"] == ["MY_TOKEN"]
     assert "hush" not in text
     assert changes["path"]["front"] == ["lib"] and changes["cwd"].endswith("sub")
+    assert changes["decimal"]["set"] == {"prec": 7}
     assert changes["warnings"]["front"] == [["ignore", None, "builtins:Warning", None, 0]]
     assert json.loads(text)["random_state"].keys() >= {"random"}

@@ -420,3 +420,19 @@ def test_regrouping_touched_names_is_grouping_again(
 ) -> None:
     now = {name: found for name, found in {**before, **after}.items() if name not in gone}
     assert regroup(now, group(before), after) == group(now)
+
+
+def test_the_second_name_of_the_session_module_does_not_make_its_variables_foreign() -> None:
+    # joblib and multiprocessing put sys.modules["__main__"] into sys.modules["__mp_main__"] as well
+    probe = (
+        "import sys; sys.modules['__mp_main__'] = sys.modules['__main__']\n"
+        "import matplotlib; matplotlib.use('agg'); import matplotlib.pyplot as plt\n"
+        "figure, axes = plt.subplots(1, 2)\n"
+        "from nbdag.portable.links import covariables\n"
+        "print(covariables({'figure': figure, 'axes': axes}, ['figure', 'axes']))"
+    )
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[['axes', 'figure']]"

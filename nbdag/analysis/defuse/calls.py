@@ -28,6 +28,7 @@ from nbdag.analysis.defuse.values import (
     join,
     unique,
 )
+from nbdag.analysis.effects.randomness import RANDOM_ESTIMATORS, UNSEEDED, without_random_state
 from nbdag.analysis.purity import Signature
 from nbdag.analysis.wordlist import words
 from nbdag.model import EffectKind
@@ -154,6 +155,12 @@ class Calls(Expressions):
         if signature.opaque:
             self.opaque()
         result = self._apply(signature, None, given, node)
+        if path in RANDOM_ESTIMATORS and without_random_state(_shape(node, given)):
+            return Value(UNSEEDED, "", result.own, result.shared, result.inner, result.functions)
+        if path in ("builtins.zip", "builtins.enumerate"):
+            parts = [value.part() for _, _, value in given[: None if path == "builtins.zip" else 1]]
+            numbered = [BY_TYPE["int"], *parts] if path == "builtins.enumerate" else parts
+            result.elements = {f"\0{number}": part for number, part in enumerate(numbered)}
         if signature.result is None and path.rpartition(".")[2][:1].isupper():
             return Value(path, "", result.own, result.shared, result.inner, result.functions)
         return result

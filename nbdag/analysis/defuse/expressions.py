@@ -8,7 +8,7 @@ from typing import Any
 
 from nbdag.analysis import effects, purity
 from nbdag.analysis.defuse import tree
-from nbdag.analysis.defuse.state import MAY, MUST, State
+from nbdag.analysis.defuse.state import BUILTINS, MAY, MUST, READ, State
 from nbdag.analysis.defuse.values import (
     BY_TYPE,
     IMMUTABLE,
@@ -198,6 +198,8 @@ class Expressions(State):
         if special is not None:
             return special.part()
         self.special(value, "__next__", [])
+        if value.type == "iterator" and value.elements:
+            return Value("tuple", inner=value.inner, functions=value.functions, elements=value.elements)
         if value.elements:
             found: Value | None = None
             for element in value.elements.values():
@@ -380,7 +382,7 @@ class Expressions(State):
     def _magic(self, node: tree.MagicValue) -> Value:
         magic = self.magics[node.index]
         for name in magic.reads:
-            self.read(name, node.at)
+            self._fill_in(name, node.at)
         timed = self.timed.get(node.index)
         if timed is not None:
             self.run_timed(timed, node.at)
@@ -391,6 +393,13 @@ class Expressions(State):
         if magic.opaque:
             self.opaque()
         return Value(magic.gives or "object")
+
+    def _fill_in(self, name: str, at: int) -> None:
+        """A name in the text of a magic: of the session, or of the shell if the session has none such."""
+        if self.session.knows(name) or self.frame is not None:
+            self.read(name, at)
+        elif not name.isupper() and name not in BUILTINS:
+            self.access(name, READ, MAY, at)
 
     def run_timed(self, code: tree.Function, at: int) -> None:
         """Evaluates ``code``, which IPython runs in a function of its own; its names are its own."""

@@ -40,6 +40,8 @@ def _index() -> tuple[dict[str, list[Rule]], dict[str, list[Rule]], dict[str, li
         add(stores, rules.stores, must)
         for names, judge in rules.judged:
             add(calls, names, Rule(rules.kind, Certainty.MUST, judge))
+        for names, judge in rules.judged_maybe:
+            add(calls, names, Rule(rules.kind, Certainty.MAY, judge))
         for names, judge in rules.judged_methods:
             add(methods, names, Rule(rules.kind, Certainty.MAY, judge))
     return calls, methods, reads, stores
@@ -53,9 +55,14 @@ def _lookup(table: dict[str, list[Rule]], path: str) -> tuple[Rule, ...]:
     found = list(table.get(path, ()))
     kinds = {rule.kind for rule in found}
     module = path.rpartition(".")[0]
+    names = {path}
+    while module:
+        names.add(module + ".*")
+        module = module.rpartition(".")[0]
+    module = path.rpartition(".")[0]
     while module:
         for rule in table.get(module + ".*", ()):
-            if rule.kind not in kinds and path not in _EXCEPTIONS[rule.kind]:
+            if rule.kind not in kinds and not names & _EXCEPTIONS[rule.kind]:
                 found.append(rule)
                 kinds.add(rule.kind)
         module = module.rpartition(".")[0]

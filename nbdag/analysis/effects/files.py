@@ -14,6 +14,11 @@ def opens_to_write(shape: Shape) -> bool:
     return isinstance(mode, str) and bool(set(mode) & set("wax+"))
 
 
+def opens_somehow(shape: Shape) -> bool:
+    """The mode is not known."""
+    return not isinstance(shape.argument(1, "mode", "r"), str)
+
+
 def path_opens_to_read(shape: Shape) -> bool:
     mode = shape.argument(0, "mode", "r")
     return not isinstance(mode, str) or not set(mode) & set("wax") or "+" in mode
@@ -106,6 +111,7 @@ WRITES = RuleSet(
         ("pathlib.Path.open", path_opens_to_write),
         (" ".join(f"{table}.{writer}" for table in _TABLES for writer in _WRITERS.split()), to_a_path),
     ),
+    judged_maybe=(("builtins.open io.open codecs.open", opens_somehow),),
     judged_methods=(("to_csv to_json to_html to_latex to_markdown", to_a_path),),
 )  # fmt: skip
 

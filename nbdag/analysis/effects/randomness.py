@@ -13,9 +13,10 @@ def without_shuffle_off(shape: Shape) -> bool:
     return shape.keywords.get("shuffle") is not False and without_random_state(shape)
 
 
+UNSEEDED = "sklearn.unseeded.Estimator"  # the type of an estimator that draws from the global generator when fitted
 _RANDOM_ESTIMATORS = """
-    sklearn.ensemble.RandomForestClassifier sklearn.ensemble.RandomForestRegressor sklearn.ensemble.ExtraTreesClassifier
-    sklearn.ensemble.ExtraTreesRegressor sklearn.ensemble.GradientBoostingClassifier
+    sklearn.ensemble.RandomForestClassifier sklearn.ensemble.RandomForestRegressor
+    sklearn.ensemble.ExtraTreesClassifier sklearn.ensemble.ExtraTreesRegressor sklearn.ensemble.GradientBoostingClassifier
     sklearn.ensemble.GradientBoostingRegressor sklearn.ensemble.HistGradientBoostingClassifier
     sklearn.ensemble.HistGradientBoostingRegressor sklearn.ensemble.AdaBoostClassifier sklearn.ensemble.AdaBoostRegressor
     sklearn.ensemble.BaggingClassifier sklearn.ensemble.BaggingRegressor sklearn.ensemble.IsolationForest
@@ -50,6 +51,8 @@ RULES = RuleSet(
         seaborn.barplot seaborn.lineplot seaborn.pointplot seaborn.regplot seaborn.lmplot seaborn.stripplot
         seaborn.relplot seaborn.catplot
         polars.DataFrame.sample polars.Series.sample
+        sklearn.unseeded.Estimator.fit sklearn.unseeded.Estimator.fit_predict sklearn.unseeded.Estimator.fit_transform
+        sklearn.unseeded.Estimator.partial_fit
     """,
     judged=(
         ("pandas.DataFrame.sample pandas.Series.sample pandas.GroupBy.sample sklearn.utils.shuffle "
@@ -67,7 +70,7 @@ RULES = RuleSet(
         random.Random random.SystemRandom random.getstate numpy.random.default_rng numpy.random.RandomState
         numpy.random.Generator numpy.random.SeedSequence numpy.random.PCG64 numpy.random.MT19937
         numpy.random.Philox numpy.random.SFC64 numpy.random.get_state
-        numpy.random.Generator.* random.SystemRandom.random
+        numpy.random.Generator.* numpy.random.RandomState.* random.Random.* random.SystemRandom.*
     """,
 )  # fmt: skip
 

@@ -51,7 +51,7 @@ class RuleSet:
 
     ``calls``: functions and ``type.method``. ``methods``: names of methods that mean this on a receiver of unknown
     type. ``reads`` and ``stores``: attributes whose reading or setting is the effect. ``judged``: as ``calls``, but the
-    function looks at the arguments first.
+    function looks at the arguments first. ``not_calls``: what a ``.*`` of ``calls`` does not mean.
     """
 
     kind: EffectKind
@@ -61,5 +61,6 @@ class RuleSet:
     reads: str = ""
     stores: str = ""
     judged: tuple[tuple[str, Judge], ...] = ()
+    judged_maybe: tuple[tuple[str, Judge], ...] = ()
     judged_methods: tuple[tuple[str, Judge], ...] = ()
     not_calls: str = ""

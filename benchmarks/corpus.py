@@ -127,8 +127,8 @@ def line(row: dict[str, Any]) -> str:
         return f"{name:44} {row['problem']}"
     report = row["report"]
     counts = {"store": 0, "replay": 0, "lose": 0}
-    for variable in report["variables"]:
-        counts[variable["action"]] = counts.get(variable["action"], 0) + 1
+    for decision in report["plan"]["decisions"]:
+        counts[decision["action"]] += len(decision["names"])
     results = [comparison["result"] for comparison in report["verdict"]["comparisons"]]
     same, unsure = results.count("identical"), results.count("incomparable")
     row["wrong"] = len(results) - same - unsure

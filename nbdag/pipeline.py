@@ -11,7 +11,16 @@ from typing import Protocol
 from nbdag.analysis.agent_client import Agent, KernelAgent
 from nbdag.analysis.cells import analyze_cell
 from nbdag.analysis.dataflow import static_edges, summarize_cell
-from nbdag.analysis.kernels import Session, find_session, is_alive, keep_session, open_session, stop_session, why_gone
+from nbdag.analysis.kernels import (
+    DEFAULT_IDLE_SECONDS,
+    Session,
+    find_session,
+    is_alive,
+    keep_session,
+    open_session,
+    stop_session,
+    why_gone,
+)
 from nbdag.analysis.notebook import read_notebook
 from nbdag.analysis.reconcile import reconcile
 from nbdag.analysis.resolve import analyze_session, resolve
@@ -89,7 +98,7 @@ def analyze(
     allow_errors: bool = False,
     state_directory: Path = Path(".nbdag"),
     cell_timeout: float | None = None,
-    idle_seconds: float = 3600.0,
+    idle_seconds: float = DEFAULT_IDLE_SECONDS,
     progress: Progress = Silent(),
 ) -> Analysis:
     """What the cells of the notebook at ``path`` define and use; unless ``static``, by running it in a kept kernel.
@@ -227,11 +236,11 @@ def _find_or_run(
     text = read_notebook(path)
     session = run_in_session(
         text,
-        kernel_name="",
+        kernel_name=session.kernel_name if session else "",
         allow_errors=allow_errors,
         state_directory=state_directory,
         cell_timeout=None,
-        idle_seconds=3600.0,
+        idle_seconds=session.idle_seconds if session else DEFAULT_IDLE_SECONDS,
         progress=progress,
     )
     return keep_session(session), text

@@ -184,7 +184,7 @@ def repair(
     ``tried`` is added to.
     """
     decision_by_name: dict[str, Decision] = {name: d for d in plan.decisions for name in d.names}
-    store, replayed = set(preferences.store), set(preferences.replay)
+    store, replayed, learned = set(preferences.store), set(preferences.replay), dict(preferences.learned)
     changed = False
     for comparison in comparisons:
         decision = decision_by_name.get(comparison.name)
@@ -196,9 +196,15 @@ def repair(
             if decision.action is action or (comparison.name, action) in tried or possible >= LAST_RESORT_SECONDS:
                 continue  # neither what is impossible, nor a replay that may come out different anyway
             names.update(decision.names)
+            form = "replayed" if action is Action.STORE else "stored"
+            learned.update(dict.fromkeys(decision.names, f"{form}, {comparison.name} came back {comparison.result}"))
             other.difference_update(decision.names)
             changed = True
-    return replace(preferences, store=frozenset(store), replay=frozenset(replayed)) if changed else None
+    if not changed:
+        return None
+    return replace(
+        preferences, store=frozenset(store), replay=frozenset(replayed), learned=tuple(sorted(learned.items()))
+    )
 
 
 def _definitions(graph: SessionGraph, plan: Plan) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ class Preferences:
     replay: frozenset[str] = frozenset()
     exclude: frozenset[str] = frozenset()
     only: frozenset[str] = frozenset()
+    learned: tuple[tuple[str, str], ...] = ()  # (name, why) of sides that verification and not the user forced
 
     def keeps(self, name: str) -> bool:
         """Whether ``name`` is to be moved at all."""
@@ -54,6 +55,12 @@ class Problem:
     forced: frozenset[int]
     must_store: frozenset[int]
     must_replay: frozenset[int]
+    learned: Mapping[str, str]
+
+    def why(self, number: int, otherwise: str) -> str:
+        """Why a side was forced on covariable ``number``."""
+        names = self.graph.covariables[number].names
+        return next((self.learned[name] for name in names if name in self.learned), otherwise)
 
     def run(self, position: int) -> int:
         return INFINITE if position in self.impossible else self.costs.run(self.graph.steps[position])
@@ -106,7 +113,8 @@ def pose(graph: SessionGraph, costs: CostModel, preferences: Preferences = Prefe
             f"not one of {len(lost)} variables can be moved; {name}: {graph.covariables[0].obstacle or reason}",
             "run the cells that make them under nbdag analyze, so that they can be replayed",
         )
-    return Problem(graph, demands, costs, lost, impossible, forced, must_store, must_replay)
+    learned = dict(preferences.learned)
+    return Problem(graph, demands, costs, lost, impossible, forced, must_store, must_replay, learned)
 
 
 def _numbers(graph: SessionGraph, names: frozenset[str]) -> frozenset[int]:
@@ -281,7 +289,7 @@ def _decide(problem: Problem, stored: frozenset[int]) -> Iterable[Decision]:
         if covariable.altered:
             obstacle = "it changed while no cell ran"
         elif number in problem.must_store:
-            obstacle = "storing it was asked for"
+            obstacle = problem.why(number, "--store asks for it")
         elif any(maker < 0 for maker in makers):
             obstacle = "nothing recorded made it"
         elif any(maker in problem.impossible for maker in makers):
@@ -289,7 +297,7 @@ def _decide(problem: Problem, stored: frozenset[int]) -> Iterable[Decision]:
         elif explained:
             needed = closure(list(makers), problem.demands.needs) - problem.forced
             replay = sum(problem.costs.run(problem.graph.steps[p]) for p in needed) / NANOSECONDS
-            obstacle = _worst(problem, needed)
+            obstacle = _worst(problem, needed) if number in stored else ""
         if number in problem.lost:
             reason = f"{covariable.obstacle}; {problem.lost[number]}".strip("; ")
             yield Decision(covariable.names, Action.LOSE, reason, store, replay, covariable.size)
@@ -302,9 +310,11 @@ def _decide(problem: Problem, stored: frozenset[int]) -> Iterable[Decision]:
             elif not covariable.storable:
                 reason = f"cannot be stored: {covariable.obstacle}"
             elif number in problem.must_replay:
-                reason = "replaying it was asked for"
+                reason = problem.why(number, "--replay asks for it")
             else:
-                reason = f"replaying takes {_spell(replay)}, storing {_spell(store)}"
+                reason = f"its statements are replayed anyway, storing takes {_spell(store)}"
+                if replay < store:
+                    reason = f"replaying takes {_spell(replay)}, storing {_spell(store)}"
             yield Decision(covariable.names, Action.REPLAY, reason, store, replay, covariable.size)
 
 
@@ -335,6 +345,4 @@ def _findings(problem: Problem, replayed: frozenset[int]) -> Iterable[Diagnostic
 def _spell(seconds: float) -> str:
     if seconds == float("inf"):
         return "for ever"
-    if seconds >= 1e6:
-        return "too much"
     return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"

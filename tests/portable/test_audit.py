@@ -63,12 +63,17 @@ def test_a_relative_path_is_kept_as_spelled(listener: Listener, tmp_path: Path, 
     assert (files[0]["path"], files[0]["absolute"]) == ("./file.txt", str(tmp_path / "file.txt"))
 
 
+def fails_to_open(path: str) -> None:
+    with pytest.raises(OSError):
+        open(path)
+
+
 UNHEARD = [
     ("a module", lambda path: __import__("wave")),
     ("a device", lambda path: open(os.devnull).close()),
     ("/proc", lambda path: os.path.exists("/proc/self/stat") and open("/proc/self/stat").close()),
     ("a file of the library", lambda path: open(os.__file__).close()),
-    ("a file that is not there", lambda path: pytest.raises(OSError, open, path + "nowhere")),
+    ("a file that is not there", lambda path: fails_to_open(path + "nowhere")),
     ("a descriptor", lambda path: os.fdopen(os.dup(1), "w").close()),
     ("looking whether it is there", lambda path: os.path.exists(path)),
 ]
@@ -79,7 +84,7 @@ def test_no_file_of_the_session_is(listener: Listener, tmp_path: Path, sentence:
     assert heard_of(listener, lambda: work(str(tmp_path / "x")))[0] == []
 
 
-def test_nothing_is_heard_while_it_is_off_or_deaf(listener: Listener, tmp_path: Path) -> None:
+def test_nothing_is_heard_while_it_is_off_or_deaf(tmp_path: Path, listener: Listener) -> None:
     path = tmp_path / "x"
     with listener.deaf():
         path.write_text("a")

@@ -20,7 +20,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from nbdag.analysis.trace import read_trace, read_trace as _read, write_trace
+from nbdag.analysis.trace import read_trace, write_trace
+from nbdag.analysis.trace import read_trace as _read
 from nbdag.model import Execution, Outcome, StatementRun, Trace, Variable
 from nbdag.portable import agent
 
@@ -138,10 +139,12 @@ CHANGES = [
     ("an in-place operator", [BOX + "b = Box(); c = b", "b += 1"], "b c"),
     ("a class attribute", [BOX, "Box.tick()"], "Box"),
     ("a closure's cell", ["def make():\n n = [0]\n def f(): n[0] += 1\n return f\nf = make()", "f()"], "f"),
-    ("a nonlocal counter", ["def make():\n n = 0\n def f():\n  nonlocal n\n  n += 1\n return f\nf = make()", "f()"], "f"),
+    ("a nonlocal counter",
+     ["def make():\n n = 0\n def f():\n  nonlocal n\n  n += 1\n return f\nf = make()", "f()"], "f"),
     ("a default argument", ["def f(x, seen=[]): seen.append(x)", "f(1)"], "f"),
     ("a function attribute", ["def f(): f.n = getattr(f, 'n', 0) + 1", "f()"], "f"),
-    ("a decorated function", ["log = []\ndef d(f):\n def g(): log.append(1); return f()\n return g\n@d\ndef f(): pass", "f()"], "log"),
+    ("a decorated function",
+     ["log = []\ndef d(f):\n def g(): log.append(1); return f()\n return g\n@d\ndef f(): pass", "f()"], "log"),
     ("exec", ["xs = []", "exec('xs.append(1)')"], "xs"),
     ("eval of computed text", ["xs = []", "eval('x' + 's.append(1)')"], "xs"),
     ("globals()", ["xs = []", "globals()['x' + 's'].append(1)"], "xs"),
@@ -156,7 +159,8 @@ CHANGES = [
     ("a memoryview", ["b = bytearray(9); m = memoryview(b)", "m[0] = 1"], "b m"),
     ("a column", ["import pandas as pd\ndf = pd.DataFrame({'a': [1, 2]})", "df['b'] = 1"], "df"),
     ("a cell of a frame", ["import pandas as pd\ndf = pd.DataFrame({'a': [1, 2]})", "df.loc[0, 'a'] = 9"], "df"),
-    ("inplace=True", ["import pandas as pd\ndf = pd.DataFrame({'a': [2, 1]})", "df.sort_values('a', inplace=True)"], "df"),
+    ("inplace=True",
+     ["import pandas as pd\ndf = pd.DataFrame({'a': [2, 1]})", "df.sort_values('a', inplace=True)"], "df"),
     ("a frame's index name", ["import pandas as pd\ndf = pd.DataFrame({'a': [2, 1]})", "df.index.name = 'i'"], "df"),
     ("a generator that was advanced", ["g = (i for i in range(3))", "next(g)"], "g"),
     ("an iterator", ["it = iter([1, 2])", "next(it)"], "it"),
@@ -168,10 +172,12 @@ CHANGES = [
     ("%%time over a function", ["xs = []\ndef f(): xs.append(1)", "%%time\nf()"], "xs"),
     ("a nested run_cell", ["xs = []", "get_ipython().run_cell('xs.append(1)')"], "xs"),
     ("await", ["import asyncio\nxs = []\nasync def f(): await asyncio.sleep(0); xs.append(1)", "await f()"], "xs"),
-    ("a thread that has ended", ["import threading\nxs = []", "t = threading.Thread(target=xs.append, args=(1,)); t.start(); t.join()"], "xs"),
+    ("a thread that has ended",
+     ["import threading\nxs = []", "t = threading.Thread(target=xs.append, args=(1,)); t.start(); t.join()"], "xs"),
     ("a statement that fails half-way", ["xs = []", "xs.append(1); 1 / 0"], "xs"),
     ("a loop that fails half-way", ["xs = []", "for i in range(3): xs.append(1 // (1 - i))"], "xs"),
-    ("a chain of 20,000 objects", ["chain = last = []\nfor i in range(20_000): last.append([]); last = last[0]", "last.append(1)"], "chain last"),
+    ("a chain of 20,000 objects",
+     ["chain = last = []\nfor i in range(20_000): last.append([]); last = last[0]", "last.append(1)"], "chain last"),
     ("a cycle", ["xs = []; xs.append(xs)", "xs.append(1)"], "xs"),
     ("setattr on the module", ["xs = []", "import __main__\n__main__.xs.append(1)"], "xs"),
     ("query with @", ["xs = []\ndef f(text): pass", "f('call @xs')"], ""),
@@ -195,7 +201,8 @@ READS = [
     ("copying", ["xs = [[1]]", "ys = list(xs)"]),
     ("calling a pure function", ["xs = [1]\ndef f(): return len(xs)", "f()"]),
     ("a method that reads", [BOX + "b = Box()", "len(b.items)"]),
-    ("rendering a frame", ["import pandas as pd\ndf = pd.DataFrame({'a': [1, 2], 'b': ['x', 'y']})", "df._repr_html_()"]),
+    ("rendering a frame",
+     ["import pandas as pd\ndf = pd.DataFrame({'a': [1, 2], 'b': ['x', 'y']})", "df._repr_html_()"]),
     ("grouping a frame", ["import pandas as pd\ndf = pd.DataFrame({'a': [1, 2]})", "df.groupby('a').sum()"]),
     ("filtering a frame", ["import pandas as pd\ndf = pd.DataFrame({'a': [1, 2]})", "df.loc[df['a'] > 1].head()"]),
     ("reading .values", ["import pandas as pd\ndf = pd.DataFrame({'a': [1, 2]})", "df.values.sum()"]),
@@ -210,7 +217,9 @@ READS = [
     ("a class", [BOX, "b = Box()"]),
     ("an error", ["xs = [1]", "xs[7]"]),
     ("binding the same name", ["xs = [1]", "xs = [1]"]),
-    ("predicting", ["from sklearn.linear_model import LinearRegression\nm = LinearRegression().fit([[1], [2]], [1, 2])", "m.predict([[3]])"]),
+    ("predicting",
+     ["from sklearn.linear_model import LinearRegression\nm = LinearRegression().fit([[1], [2]], [1, 2])",
+      "m.predict([[3]])"]),
 ]  # fmt: skip
 
 
@@ -262,18 +271,22 @@ REACHES = [
     ("not through a def", ["x = 1", "def f(): return x"], ""),
     ("through a decorator's def", ["x = 1\ndef d(f): return f()", "@d\ndef g(): return x"], "d x"),
     ("through a method", ["rate = 2\nclass A:\n def pay(self): return rate\na = A()", "a.pay()"], "a rate"),
-    ("through a base class", ["rate = 2\nclass A:\n def pay(self): return rate\nclass B(A): pass\nb = B()", "b.pay()"], "b rate"),
+    ("through a base class",
+     ["rate = 2\nclass A:\n def pay(self): return rate\nclass B(A): pass\nb = B()", "b.pay()"], "b rate"),
     ("through __iter__", ["n = 2\nclass A:\n def __iter__(self): return iter(range(n))\na = A()", "list(a)"], "a n"),
     ("through a dict of handlers", ["x = 1\nh = {'f': lambda: x}", "h['f']()"], "h x"),
     ("through a partial", ["import functools\nx = 1\ndef f(): return x\np = functools.partial(f)", "p()"], "p x"),
-    ("through a closure", ["x = 1\ndef d(f):\n def g(): return f()\n return g\ndef f(): return x\nh = d(f)", "h()"], "h x"),
+    ("through a closure",
+     ["x = 1\ndef d(f):\n def g(): return f()\n return g\ndef f(): return x\nh = d(f)", "h()"], "h x"),
     ("through a default", ["x = 1\ndef f(): return x\ndef g(h=f): return h()", "g()"], "g x"),
     ("through a generator", ["x = 1\ndef f():\n yield x\ng = f()", "next(g)"], "g x"),
     ("a mention in a text", ["x = 1\ndef f(t): pass", "f('a > @x')"], "f x"),
     ("every name with exec", ["x = 1; y = 2", "exec('')"], "x y"),
     ("a template in a magic", ["x = 1; y = 2", "!echo {x}"], "x"),
-    ("a frame in query", ["import pandas as pd\nlimit = 1\ndf = pd.DataFrame({'a': [1, 2]})", "df.query('a > @limit')"], "df limit"),
-    ("a function put into a large list", ["x = 1\nhs = [0] * 500_000\ndef f(): return x", "hs[0] = f\nhs[0]()"], "f hs x"),
+    ("a frame in query",
+     ["import pandas as pd\nlimit = 1\ndf = pd.DataFrame({'a': [1, 2]})", "df.query('a > @limit')"], "df limit"),
+    ("a function put into a large list",
+     ["x = 1\nhs = [0] * 500_000\ndef f(): return x", "hs[0] = f\nhs[0]()"], "f hs x"),
     ("what is linked", ["a = []; b = [a]", "a"], "a b"),
 ]  # fmt: skip
 
@@ -410,7 +423,8 @@ EFFECTS = [
     ("a subprocess", "import subprocess\nsubprocess.run(['true'])", "process"),
     ("a shell line", "!true", "process"),
     ("os.system", "import os\nos.system('true')", "process"),
-    ("a socket", "import socket\ntry: socket.create_connection(('127.0.0.1', 9), 0.01)\nexcept OSError: pass", "network"),
+    ("a socket",
+     "import socket\ntry: socket.create_connection(('127.0.0.1', 9), 0.01)\nexcept OSError: pass", "network"),
     ("a directory", "import os\nos.mkdir('made-here')", "file-write"),
     ("an import", "import wave", ""),
     ("nothing", "x = 1", ""),

@@ -204,8 +204,12 @@ class Lowering:
         return tree.Conditional(test, then, self.expr(node.orelse))
 
     def _string(self, node: cst.SimpleString) -> Expr:
+        text = node.value
+        quote = text[0]
+        if (quote == '"' or quote == "'") and "\\" not in text:
+            return tree.Text(text[3:-3] if text[:3] == quote * 3 and len(text) > 5 else text[1:-1])
         try:
-            value = ast.literal_eval(node.value)
+            value = ast.literal_eval(text)
         except (ValueError, SyntaxError):
             value = ""
         return tree.Text(value) if isinstance(value, str) else tree.Constant("bytes")

@@ -92,6 +92,11 @@ class Lines:
         return self._starts[line - 1] + column
 
     def place(self, start: int, end: int) -> Place:
+        starts = self._starts
+        line = bisect_right(starts, start)
+        if not self._shifts and (line == len(starts) or end < starts[line]):
+            begin = starts[line - 1]
+            return Place(line, start - begin, line, end - begin)
         line, column = self.point(start)
         end_line, end_column = self.point(end)
         return Place(line, column, end_line, end_column)

@@ -174,6 +174,8 @@ BY_TYPE = {
 
 
 def unique(functions: tuple[UserFunction, ...]) -> tuple[UserFunction, ...]:
+    if len(functions) < 2:
+        return functions
     return tuple(dict.fromkeys(functions))
 
 

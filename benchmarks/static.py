@@ -14,7 +14,7 @@ from pathlib import Path
 
 import libcst
 
-from nbdag.analysis import cells as cells_module
+from nbdag.analysis import cell_code
 from nbdag.analysis.cells import analyze_cell
 from nbdag.analysis.notebook import read_notebook
 from nbdag.analysis.resolve import analyze_session
@@ -44,7 +44,7 @@ def best(work: Callable[[], object], repeats: int = 5) -> float:
 
 
 def forget() -> None:
-    cells_module._lower_cached.cache_clear()
+    cell_code._lower_cached.cache_clear()
 
 
 def ratio(source: str) -> float:
@@ -76,7 +76,8 @@ def main(paths: list[str]) -> None:
         sources.extend(cell.source for cell in read_notebook(Path(path)).cells)
     analyze_cell(CELL.format(n=0))
     ratios = [ratio(source) for source in sources if source.strip() and parses(source)]
-    print(f"analysis / parse alone  median {statistics.median(ratios):.2f}  worst {max(ratios):.2f}  {len(ratios)} cells")
+    median = statistics.median(ratios)
+    print(f"analysis / parse alone  median {median:.2f}  worst {max(ratios):.2f}  {len(ratios)} cells")
     for count in (1_000, 10_000):
         forget()
         texts = session(count)

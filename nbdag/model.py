@@ -467,7 +467,9 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One variable, live session against restored process: "identical", "different", "missing", "incomparable"."""
+    """One variable, live session against restored process: "identical", "detached" (an identical value that no longer
+    shares state with the same variables), "different", "missing" or "incomparable".
+    """
 
     name: str
     result: str

@@ -8,7 +8,7 @@ A magic becomes a name that stands for it, at its place; Python-bodied magics be
     df.head?             __nbdag_magic_1__
 
 Follows IPython's own order: leading indent and prompts, the cell magic, then line by line. Not handled: input that
-an extension transforms (``%load_ext``-ed input transformers), automagic in cells of several lines (IPython has none there).
+an extension transforms (``%load_ext``-ed input transformers).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from nbdag.analysis.defuse.lower import MAGIC_NAME
+from nbdag.analysis.defuse.tree import MAGIC_NAME
 from nbdag.analysis.magic_table import (
     AUTOMAGIC,
     OTHER_LANGUAGES,
@@ -38,7 +38,8 @@ _IPYTHON_PROMPT = re.compile(r"^(In \[\d+\]: |\s*\.{3,}: ?)")
 _CELL_MAGIC = re.compile(r"%%([^\s(?]+)(.*)")
 _ESCAPE = re.compile(r"[ \t]*(%%|%|!!|!|\?\?|\?|,|;|/)")
 _ASSIGNED = re.compile(
-    r"(?P<before>[ \t]*[^#'\"(){}\n=!<>]+(?:\[[^\n\]]*\][^#'\"(){}\n=!<>]*)?=[ \t]*)(?P<escape>[%!])(?P<rest>(?!=)[^\n]*)"
+    r"(?P<before>[ \t]*[^#'\"(){}\n=!<>]+(?:\[[^\n\]]*\][^#'\"(){}\n=!<>]*)?=[ \t]*)"
+    r"(?P<escape>[%!])(?P<rest>(?!=)[^\n]*)"
 )
 _HELP = re.compile(r"(%{0,2}(?!\d)[\w*]+(?:\.\w+|\[[0-9]+\])*)(\?\??)[ \t]*$")
 _TOKEN = re.compile(

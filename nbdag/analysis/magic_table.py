@@ -33,7 +33,8 @@ TIMED = "timeit"
 TIMED_OPTIONS = "nrpv"
 
 OTHER_LANGUAGES = {
-    "bash": "bash", "sh": "sh", "script": "script", "perl": "perl", "ruby": "ruby", "cmd": "cmd", "powershell": "powershell",
+    "bash": "bash", "sh": "sh", "script": "script", "perl": "perl", "ruby": "ruby", "cmd": "cmd",
+    "powershell": "powershell",
     "python": "python", "python2": "python", "python3": "python", "pypy": "python", "system": "bash", "sx": "bash",
     "!": "bash", "html": "html", "HTML": "html", "markdown": "markdown", "latex": "latex", "svg": "svg", "SVG": "svg",
     "javascript": "javascript", "js": "javascript", "writefile": "text", "file": "text", "R": "R", "sql": "sql",
@@ -44,13 +45,15 @@ _SHOWN = words("html HTML markdown latex svg SVG javascript js mermaid dot css")
 _SHELLS = words("bash sh script perl ruby cmd powershell python python2 python3 pypy system sx !")
 
 _NOTHING = words(
-    "matplotlib load_ext reload_ext unload_ext autoreload config alias unalias alias_magic lsmagic magic quickref pinfo "
-    "pinfo2 pdoc pdef psource pfile doctest_mode logstart logstop logon logoff logstate notebook page pprint xmode "
-    "colors gui dhist bookmark rehashx tb automagic autocall autoawait clear cls connect_info qtconsole profile history "
-    "hist who whos who_ls psearch killbgscripts dirs nbdag precision watermark version_information lsmagic aimport "
+    "matplotlib load_ext reload_ext unload_ext autoreload config alias unalias alias_magic lsmagic magic quickref "
+    "pinfo pinfo2 pdoc pdef psource pfile doctest_mode logstart logstop logon logoff logstate notebook page pprint "
+    "xmode colors gui dhist bookmark rehashx tb automagic autocall autoawait clear cls connect_info qtconsole profile "
+    "history hist who whos who_ls psearch killbgscripts dirs nbdag precision watermark version_information "
     "code_wrap subshell"
 )
-_PROGRAMS = words("ls ll dir cat less more man mkdir rm cp mv rmdir lf lk ldir lx grep head tail touch wget curl git tree")
+_PROGRAMS = words(
+    "ls ll dir cat less more man mkdir rm cp mv rmdir lf lk ldir lx grep head tail touch wget curl git tree"
+)
 _INSTALLERS = words("pip conda mamba micromamba uv poetry")
 AUTOMAGIC = _INSTALLERS | _PROGRAMS | words("cd pwd who whos matplotlib env time timeit run load_ext")
 
@@ -151,9 +154,8 @@ def _cd(argument: str) -> Magic:
     if not target:
         return Magic("cd", "__import__('os').chdir(__import__('os').path.expanduser('~'))", effects=effects)
     if target.startswith("~"):
-        return Magic(
-            "cd", f"__import__('os').chdir(__import__('os').path.expanduser({filled(target)}))", holes(target), (), effects
-        )
+        home = f"__import__('os').path.expanduser({filled(target)})"
+        return Magic("cd", f"__import__('os').chdir({home})", holes(target), effects=effects)
     return Magic("cd", f"__import__('os').chdir({filled(target)})", holes(target), effects=effects)
 
 
@@ -175,9 +177,9 @@ def _store(argument: str) -> Magic:
         return Magic(
             "store", None, (), names, ((EffectKind.FILE_READ, MUST, "%store -r"),), opaque=not names
         )
-    names_read = tuple(word for word in words if word.isidentifier())[:1] if not words[:1] or ">" in argument else tuple(
-        word for word in words if word.isidentifier()
-    )
+    names_read = tuple(word for word in words if word.isidentifier())
+    if ">" in argument:  # %store x > file.txt
+        names_read = names_read[:1]
     return Magic("store", None, names_read, effects=((EffectKind.FILE_WRITE, MUST, "%store"),))
 
 
@@ -194,7 +196,8 @@ def _pylab(argument: str) -> Magic:
         "import numpy, matplotlib; from matplotlib import pylab, mlab, pyplot; np = numpy; plt = pyplot"
         "; from pylab import *; from numpy import *"
     )
-    return Magic("pylab", code, (), names, ((EffectKind.CONFIG, MAY, "%pylab"),), opaque="--no-import-all" not in argument)
+    effects: Effects = ((EffectKind.CONFIG, MAY, "%pylab"),)
+    return Magic("pylab", code, (), names, effects, opaque="--no-import-all" not in argument)
 
 
 def _pwd(argument: str) -> Magic:

@@ -15,7 +15,7 @@ from typing import Any
 from nbdag.errors import NotebookError
 from nbdag.model import Cell, Diagnostic, Notebook, Severity
 
-_PERCENT = re.compile(r"#[ \t]*%%(?P<rest>.*)")
+_PERCENT = re.compile(r"#[ \t]*%%(?P<rest>(?:[ \t\[].*)?)$")  # "# %%bash" is a magic
 _TYPE = re.compile(r"\[(?P<type>markdown|md|raw|code)\]")
 _MARKS = re.compile(r'tags=\[(?P<tags>[^\]]*)\]|id="(?P<id>[^"]*)"')
 PYTHON = frozenset(("python", "python3", "python2", "ipython", "ipython3", "xpython", "xeus-python", "pyodide", "sage"))
@@ -202,7 +202,7 @@ def _read_percent(path: Path, text: str) -> Notebook:
     blocks: list[tuple[str, list[str]]] = [("", [])]
     for line in lines[first:]:
         match = _PERCENT.match(line)
-        if match and not match["rest"].startswith("%"):
+        if match:
             blocks.append((match["rest"], []))
         else:
             blocks[-1][1].append(line)

@@ -7,9 +7,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from nbdag.analysis.cells import Lowered, facts_of, lower_cell
+from nbdag.analysis.cell_code import Lowered, lower_cell
+from nbdag.analysis.cells import facts_of
 from nbdag.model import CellFacts
 
 
@@ -37,11 +40,24 @@ def analyze_session(sources: Sequence[str], session_names: frozenset[str] = froz
     """
     from nbdag.analysis.defuse.state import Session
 
-    lowered = []
-    known = set(session_names)
-    for source in sources:
-        code = lower_cell(source, frozenset(known))
-        known |= code.bound
-        lowered.append(code)
-    session = Session(session_names, frozenset(known))
-    return tuple(facts_of(code, session) for code in lowered)
+    with _without_collections():
+        lowered = []
+        known = set(session_names)
+        for source in sources:
+            code = lower_cell(source, frozenset(known) if "\n" not in source else session_names)
+            known |= code.bound
+            lowered.append(code)
+        session = Session(session_names, frozenset(known))
+        return tuple(facts_of(code, session) for code in lowered)
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Trees hold no cycles, and there are many of them: the garbage collector would go over them all, in vain."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import time
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 from nbdag.portable.celltext import Definitions, NodeText, cell_nodes
@@ -11,6 +12,26 @@ from nbdag.portable.reach import Reached
 from nbdag.portable.watch import Identity
 
 Record = Dict[str, Any]  # a StatementRun or an Execution, by the field names of nbdag.model
+
+
+class Clocks:
+    """Time that passes in the user's code, the recorder's own work in between not counted."""
+
+    def __init__(self) -> None:
+        self.began: Optional[float] = None
+        self.hooks_before = 0.0
+
+    def start(self, hook_seconds: float) -> None:
+        """Start once; ``hook_seconds`` is what the recorder has taken so far."""
+        if self.began is None:
+            self.hooks_before = hook_seconds
+            self.began = time.perf_counter()
+
+    def seconds(self, hook_seconds: float) -> float:
+        """Seconds since the start."""
+        if self.began is None:
+            return 0.0
+        return max(0.0, time.perf_counter() - self.began - (hook_seconds - self.hooks_before))
 
 
 class OpenStatement:
@@ -29,8 +50,7 @@ class OpenStatement:
         self.mark: Tuple[int, int] = (0, 0)
         self.changed_inside: Set[str] = set()  # reported by executions nested in this statement
         self.drew_inside: Dict[str, Any] = {}
-        self.clock = 0.0
-        self.hook_seconds = 0.0
+        self.clocks = Clocks()
 
 
 class Frame:
@@ -42,8 +62,7 @@ class Frame:
         self.thread = thread
         self.started = started
         self.cwd = cwd
-        self.clock = 0.0
-        self.hook_seconds = 0.0
+        self.clocks = Clocks()
         self.info: Any = None  # IPython's ExecutionInfo: text and flags, no user object
         self.source = ""
         self.nodes: Tuple[NodeText, ...] = ()
@@ -104,7 +123,7 @@ def execution_record(frame: Frame, outcome: str, error: str, seconds: float) -> 
         "cell_id": text_of(getattr(info, "cell_id", "")),
         "count": frame.execution_count,
         "started": frame.started,
-        "seconds": max(0.0, seconds),
+        "seconds": seconds,
         "error": error,
         "silent": info is None,
         "parent": frame.parent,

@@ -68,8 +68,10 @@ class Recorder:
         self.original_run_code = original
 
         def run_code(code_obj: Any, *arguments: Any, **options: Any) -> Any:
-            if self.installed_run_code is not None and self.guarded(self.statement_boundary, code_obj):
-                code_obj = compile("raise KeyboardInterrupt", code_obj.co_filename, "exec")
+            if self.installed_run_code is not None:
+                if self.guarded(self.statement_boundary, code_obj):
+                    code_obj = compile("raise KeyboardInterrupt", code_obj.co_filename, "exec")
+                self.start_clocks()
             return original(code_obj, *arguments, **options)
 
         self.installed_run_code = run_code
@@ -110,6 +112,14 @@ class Recorder:
             self.hook_seconds += time.perf_counter() - began
         return False
 
+    def start_clocks(self) -> None:
+        """Begin to measure what was just opened; called after our own work is done and counted."""
+        frame = self.top()
+        if frame is not None:
+            frame.clocks.start(self.hook_seconds)
+            if frame.open is not None:
+                frame.open.clocks.start(self.hook_seconds)
+
     def note(self, code: str, severity: str, message: str) -> None:
         """Keep a diagnostic; the same message once."""
         if len(self.diagnostics) < DIAGNOSTICS_LIMIT and all(known["message"] != message for known in self.diagnostics):
@@ -118,6 +128,7 @@ class Recorder:
     def pre_execute(self) -> None:
         """IPython is about to run something."""
         self.guarded(self.open_frame)
+        self.start_clocks()
 
     def pre_run_cell(self, info: Any) -> None:
         """It is not silent, and this is its text."""
@@ -152,8 +163,6 @@ class Recorder:
         )
         self.executions.append({"ordinal": ordinal})  # its place in the order; filled when it ends
         self.frames.append(frame)
-        frame.hook_seconds = self.hook_seconds
-        frame.clock = time.perf_counter()
 
     def describe_frame(self, info: Any) -> None:
         """Give the innermost frame its text. A cell of the user's own is never nested: what is below it was lost."""
@@ -198,7 +207,7 @@ class Recorder:
 
     def end_frame(self, frame: Frame, outcome: str, error: str) -> None:
         """Close the last statement, look at what is left to look at, and keep the record."""
-        seconds = time.perf_counter() - frame.clock - (self.hook_seconds - frame.hook_seconds)
+        seconds = frame.clocks.seconds(self.hook_seconds)
         if frame in self.frames:
             self.frames.remove(frame)
         try:
@@ -243,8 +252,6 @@ class Recorder:
         frame.open = statement
         statement.random = self.random
         statement.mark = self.listener.mark()
-        statement.hook_seconds = self.hook_seconds
-        statement.clock = time.perf_counter()
 
     def notice_behind(self, now: Dict[str, Any]) -> None:
         """Names that were rebound since the last execution ended: a thread or a callback did that."""
@@ -269,7 +276,7 @@ class Recorder:
         statement = frame.open
         if statement is None:
             return None
-        seconds = time.perf_counter() - statement.clock - (self.hook_seconds - statement.hook_seconds)
+        seconds = statement.clocks.seconds(self.hook_seconds)
         frame.open = None
         items = self.names.items()
         after = self.watch.identify(items)
@@ -277,7 +284,7 @@ class Recorder:
             "node": statement.node,
             "line": statement.text.line,
             "end_line": statement.text.end_line,
-            "seconds": max(0.0, seconds),
+            "seconds": seconds,
             "completed": completed,
         }
         statement_look(self.watch, self.reacher, frame, statement, items, after, completed, record)

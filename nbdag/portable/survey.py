@@ -6,7 +6,6 @@ import base64
 import hashlib
 import platform
 import sys
-import time
 import types
 from typing import Any, Dict, List, Set
 
@@ -47,7 +46,7 @@ def records_now(recorder: Recorder) -> List[Record]:
     for frame in recorder.frames:
         if frame.statements:
             close_look(recorder.watch, recorder.reacher, frame, recorder.names.items())
-        seconds = time.perf_counter() - frame.clock - (recorder.hook_seconds - frame.hook_seconds)
+        seconds = frame.clocks.seconds(recorder.hook_seconds)
         records[frame.ordinal] = execution_record(frame, "ok", "", seconds)
         records[frame.ordinal]["covariables"] = [list(group) for group in recorder.watch.groups]
     return [record for record in records if "source" in record]

@@ -41,7 +41,7 @@ from nbdag.replay.bundle import check_destination, publish, write_bundle
 from nbdag.replay.cost import LAST_RESORT_SECONDS, CostModel
 from nbdag.replay.planner import Preferences, make_plan
 from nbdag.replay.requirements import distributions_of, modules_of_code
-from nbdag.replay.verify import GOOD, Testimony, compare, restore_and_testify
+from nbdag.replay.verify import GOOD, Testimony, badness, compare, restore_and_testify
 
 MOST_ROUNDS = 5
 """Compilations until what still differs is only named: each round changes sides of what the last one found."""
@@ -121,6 +121,7 @@ def compile_session(
         witness = Testimony.of_kernel(agent, work / "live.json") if verify else None
         tried: set[tuple[str, Action]] = set()
         rounds, candidate = 0, work / "bundle"
+        best, best_preferences = -1, preferences
         while True:
             rounds += 1
             plan = _label(make_plan(graph, costs, preferences), graph, labels, trace)
@@ -149,12 +150,20 @@ def compile_session(
             restored = restore_and_testify(candidate, trace.executable, work, _names(plan))
             comparisons = compare(witness, restored, _names(plan))
             verdict = replace(restored.verdict, comparisons=comparisons, rounds=rounds)
+            found = badness(comparisons)
+            if best < 0 or found < best:
+                best, best_preferences = found, preferences
             repaired = repair(plan, graph, comparisons, preferences, tried)
-            if repaired is None or rounds >= MOST_ROUNDS:
+            if repaired is not None and rounds < MOST_ROUNDS:
+                bad = [comparison.name for comparison in comparisons if comparison.result not in GOOD]
+                say(f"not restored as they were: {', '.join(sorted(bad)[:8])}; trying the other way")
+                preferences = repaired
+            elif found > best and rounds <= MOST_ROUNDS:
+                say("an earlier plan restored more: back to that")
+                preferences = best_preferences
+                tried.update((name, action) for name in _names(plan) for action in (Action.STORE, Action.REPLAY))
+            else:
                 break
-            bad = [comparison.name for comparison in comparisons if comparison.result not in GOOD]
-            say(f"not restored as they were: {', '.join(sorted(bad)[:8])}; trying the other way")
-            preferences = repaired
         bundle = publish(candidate, out, bundle)
     return plan, bundle, verdict
 

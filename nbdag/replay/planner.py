@@ -345,4 +345,7 @@ def _findings(problem: Problem, replayed: frozenset[int]) -> Iterable[Diagnostic
 def _spell(seconds: float) -> str:
     if seconds == float("inf"):
         return "for ever"
+    for factor, unit in ((1e6, "µs"), (1e3, "ms")):
+        if seconds * factor < 1000:
+            return f"{seconds * factor:.2g} {unit}" if seconds * factor < 10 else f"{seconds * factor:.0f} {unit}"
     return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"

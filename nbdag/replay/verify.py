@@ -20,9 +20,18 @@ from nbdag.link import link
 from nbdag.model import Comparison, Verdict
 from nbdag.portable.digest import difference_path
 
-IDENTICAL, INCOMPARABLE, DIFFERENT, MISSING = "identical", "incomparable", "different", "missing"
+IDENTICAL, INCOMPARABLE, DETACHED, DIFFERENT, MISSING = (
+    "identical",
+    "incomparable",
+    "detached",  # the value is identical, but it shares state with other variables than it did
+    "different",
+    "missing",
+)
 
 GOOD = frozenset({IDENTICAL, INCOMPARABLE})
+
+BADNESS = {DETACHED: 1, DIFFERENT: 10, MISSING: 10}
+"""What is worse when two bundles are compared: a wrong value outweighs sharing that a library's own pickling drops."""
 
 PATIENCE = 3600.0
 """Seconds after which a restore that has not ended counts as hanging."""
@@ -126,12 +135,17 @@ def _compare_one(name: str, live: Testimony, restored: Testimony, wanted: frozen
     if before != after:
         split, joined = ", ".join(sorted(before - after)), ", ".join(sorted(after - before))
         detail = f"no longer shares state with {split}" if split else f"shares state with {joined}"
-        return Comparison(name, DIFFERENT, detail)
+        return Comparison(name, DETACHED, detail)
     return Comparison(name, IDENTICAL)
 
 
 def _partners(name: str, groups: frozenset[frozenset[str]], wanted: frozenset[str]) -> frozenset[str]:
     return next((group & wanted - {name} for group in groups if name in group), frozenset())
+
+
+def badness(comparisons: Sequence[Comparison]) -> int:
+    """How far a bundle is from restoring everything as it was; 0 is perfect."""
+    return sum(BADNESS.get(comparison.result, 0) for comparison in comparisons)
 
 
 def incomparable(tree: Any) -> str:

@@ -39,7 +39,7 @@ def lost_names(compiled: Compiled, *, exclude: Collection[str] = (), only: Colle
     What the user left behind on purpose is not lost. "incomparable" is no evidence of a loss.
     """
     names = [name for d in compiled.plan.decisions if d.action is Action.LOSE for name in d.names]
-    names += [c.name for c in compiled.verdict.comparisons if c.result in {"different", "missing"}]
+    names += [c.name for c in compiled.verdict.comparisons if c.result in {"detached", "different", "missing"}]
     return tuple(sorted({name for name in names if name not in exclude and (not only or name in only)}))
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from nbdag.analysis.cells import analyze_cell
 from nbdag.model import AccessKind
 
-ALL_NAMES = frozenset(dir(builtins)) | {"__file__", "__path__", "__annotations__"}
+ALL_NAMES = frozenset(dir(builtins)) | {"__file__", "__path__", "__annotations__", "WindowsError"}
 
 
 def module_names(source: str) -> tuple[set[str], set[str], set[str]]:
@@ -157,7 +157,8 @@ SAMPLE = random.Random(7).sample(LIBRARY, 25)
 
 def check_module(path: Path) -> None:
     source = path.read_text(encoding="utf-8", errors="replace")
-    if not compiles(source) or "import *" in source or "__class__" in source:
+    misled = "def top(" in source  # symtable takes it for the module's table
+    if not compiles(source) or "import *" in source or "__class__" in source or misled:
         pytest.skip("not one cell's text")
     agree(source)
 

@@ -55,9 +55,16 @@ class Kernel:
         reply: dict[str, Any] = {"status": "aborted"}
         while reply["status"] == "aborted":
             identity = self.client.execute(source, **options)
-            reply = self.client.get_shell_msg(timeout=60)["content"]
+            reply = self.reply(identity)
             shown = self.outputs(identity)
         return shown
+
+    def reply(self, identity: str) -> dict[str, Any]:
+        """The answer to one request; late answers to `wait_for_ready` are passed over."""
+        while True:
+            message = self.client.get_shell_msg(timeout=60)
+            if message["parent_header"].get("msg_id") == identity:
+                return dict(message["content"])
 
     def outputs(self, identity: str) -> str:
         shown = []
@@ -79,7 +86,7 @@ class Kernel:
         reply: dict[str, Any] = {"status": "aborted"}  # a cell that failed takes with it what is queued behind it
         while reply["status"] == "aborted":
             identity = self.client.execute("", silent=True, store_history=False, user_expressions={"x": text})
-            reply = self.client.get_shell_msg(timeout=60)["content"]
+            reply = self.reply(identity)
             self.outputs(identity)
         result = reply["user_expressions"]["x"]
         assert result["status"] == "ok", result
@@ -166,7 +173,7 @@ def test_an_interrupt_is_recorded_and_the_session_goes_on(kernel: Kernel, cell: 
     identity = kernel.client.execute(cell)
     time.sleep(0.7)
     kernel.manager.interrupt_kernel()
-    kernel.client.get_shell_msg(timeout=60)
+    kernel.reply(identity)
     kernel.outputs(identity)
     kernel.cell("y = 2")
     _, interrupted, after = kernel.trace().executions

@@ -63,8 +63,8 @@ COMPARISONS = [
     ("another digest", witness({"x": "1"}), witness({"x": "2"}), "different"),
     ("nothing there", witness({"x": "1"}), witness({}), "missing"),
     ("no digest", witness({"x": "?a lock"}), witness({"x": "?a lock"}), "incomparable"),
-    ("sharing lost", witness({"x": "1", "y": "1"}, "x y"), witness({"x": "1", "y": "1"}), "different"),
-    ("sharing made up", witness({"x": "1", "y": "1"}), witness({"x": "1", "y": "1"}, "x y"), "different"),
+    ("sharing lost", witness({"x": "1", "y": "1"}, "x y"), witness({"x": "1", "y": "1"}), "detached"),
+    ("sharing made up", witness({"x": "1", "y": "1"}), witness({"x": "1", "y": "1"}, "x y"), "detached"),
     ("sharing with a name that is left out", witness({"x": "1"}, "x z"), witness({"x": "1"}), "identical"),
 ]
 
@@ -73,6 +73,12 @@ COMPARISONS = [
 def test_compare(sentence: str, live: verify.Testimony, restored: verify.Testimony, expected: str) -> None:
     found = {c.name: c.result for c in compare(live, restored, ("x", "y"))}
     assert found["x"] == expected
+
+
+def test_a_wrong_value_outweighs_sharing_that_a_library_drops() -> None:
+    detached = [Comparison(name, "detached") for name in "abcdef"]
+    assert verify.badness(detached) < verify.badness([Comparison("a", "different")])
+    assert verify.badness([Comparison("a", "identical"), Comparison("b", "incomparable")]) == 0
 
 
 def test_a_reason_is_not_a_digest() -> None:

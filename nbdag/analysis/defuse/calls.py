@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from nbdag.analysis import effects, purity
 from nbdag.analysis.defuse import tree
-from nbdag.analysis.defuse.expressions import Expressions
+from nbdag.analysis.defuse.follow import Following, Given
 from nbdag.analysis.defuse.state import MAY, MUST, READ
 from nbdag.analysis.defuse.values import (
     BY_TYPE,
@@ -21,8 +21,6 @@ from nbdag.analysis.defuse.values import (
     ITERATORS,
     NONE,
     UNKNOWN,
-    Frame,
-    UserClass,
     UserFunction,
     Value,
     join,
@@ -33,8 +31,6 @@ from nbdag.analysis.purity import Signature
 from nbdag.analysis.wordlist import words
 from nbdag.model import EffectKind
 
-Given = list[tuple[str, str, Value]]  # (keyword, star, value) of each argument, in order
-
 # Methods of this name change their receiver whatever it is, if nothing is done with the result.
 MUTATORS = words(
     "append extend insert remove clear sort reverse update add discard setdefault popitem pop appendleft popleft "
@@ -44,13 +40,11 @@ MUTATORS = words(
 )
 SURE_MUTATORS = words("append extend insert clear reverse add discard pop popitem setdefault popleft update")
 OPAQUE_BUILTINS = words("exec eval compile globals locals __import__ get_ipython execfile")
-MAX_DEPTH = 24
-MAX_STEPS = 20_000  # calls followed per statement; more than that is taken to do anything
 MAX_ROOTS = 40  # x2 = f(x1); x3 = f(x2); ...: how far back what nobody knows is followed
 _QUERY_NAME = re.compile(r"@([^\W\d]\w*)")
 
 
-class Calls(Expressions):
+class Calls(Following):
     """Evaluates calls."""
 
     unused = False  # the value of the call at hand is thrown away
@@ -67,7 +61,7 @@ class Calls(Expressions):
                     return self._call_value(callee, node, receiver)
             return self._call_method(receiver, name, node, unused)
         if func.__class__ is tree.Name and func.id == "super" and not node.arguments:
-            return self._super()
+            return self.super_of()
         return self._call_value(self.expr(func), node)
 
     def _arguments(self, node: tree.Call, quiet: bool) -> Given:
@@ -385,101 +379,10 @@ class Calls(Expressions):
         assert owner is not None
         if not value.made:
             return
-        names = ("__call__", "__iter__", "__next__", "__len__", "__getitem__", "__str__", "__repr__", "__eq__", "__lt__")
-        for name in names:
+        for name in _LIBRARIES_CALL:
             found = owner.find(name)
             if found is not None and found[1].functions:
                 self.follow_bound(found[1].functions[0], value, [("", "*", anything)], value)
-
-    # ------------------------------------------------------------------------------------------ the user's own code
-
-    def follow(self, function: UserFunction, arguments: Given, callee: Value) -> Value:
-        """Evaluates the body of ``function`` as called with ``arguments``; what it returns."""
-        if self.deferred:
-            return UNKNOWN
-        code = function.code
-        key = (
-            id(code), id(function.closure), self.doubt > 0 or self.early, callee.own, callee.shared,
-            None if function.receiver is None else function.receiver.key(),
-            tuple(value.key() for value in function.given),
-            tuple((keyword, star, value.key()) for keyword, star, value in arguments),
-        )  # fmt: skip
-        if key in self.followed:
-            return self.followed[key]
-        self.steps += 1
-        if self.active.count(id(code)) >= 2 or self.depth >= MAX_DEPTH or self.steps > MAX_STEPS:
-            if self.steps > MAX_STEPS:
-                self.opaque()
-            shared = frozenset().union(*(value.roots for _, _, value in arguments))
-            return Value(shared=shared)
-        frame = Frame("function", code.locals, function.closure, code.globals, code.nonlocals)
-        self._bind_parameters(function, arguments, callee, frame)
-        saved = (
-            self.frame, self.branch, self.early, self.returned, self.callee, self.depth, self.quiet, self.site,
-            self.definite,
-        )  # fmt: skip
-        self.frame, self.branch, self.returned, self.callee = frame, 0, [], callee
-        self.early = self.early or code.generator
-        self.depth, self.quiet, self.definite = self.depth + 1, 0, set(self.definite)
-        if self.site is None:
-            self.site = (self.statement_at, self.statement_at + 1)
-        self.active.append(id(code))
-        self.run(code.body)
-        self.active.pop()
-        returned, sure = self.returned, self.definite
-        (
-            self.frame, self.branch, self.early, self.returned, self.callee, self.depth, self.quiet, self.site,
-            self.definite,
-        ) = saved  # fmt: skip
-        if not self.doubt:
-            self.definite |= sure
-        result = self._result(function, returned)
-        self.followed[key] = result
-        return result
-
-    @staticmethod
-    def _result(function: UserFunction, returned: list[Value]) -> Value:
-        if not returned:
-            return Value("generator", functions=(function,)) if function.code.generator else NONE
-        result = returned[0]
-        for value in returned[1:]:
-            result = join(result, value)
-        if function.code.generator:
-            inner = frozenset().union(*(value.roots for value in returned if not value.immutable))
-            return Value("generator", inner=inner, functions=(function, *result.functions))
-        return result
-
-    def _bind_parameters(self, function: UserFunction, arguments: Given, callee: Value, frame: Frame) -> None:
-        variables = frame.variables
-        positional = [value for keyword, star, value in arguments if not keyword and not star]
-        positional[:0] = function.given
-        if function.receiver is not None:
-            positional.insert(0, function.receiver)
-        named = {keyword: value for keyword, _, value in arguments if keyword}
-        spread = [value for _, star, value in arguments if star]
-        rest: Value | None = None
-        for value in spread:
-            rest = value if rest is None else join(rest, value)
-        roots = callee.own | callee.shared
-        for parameter in function.code.parameters:
-            name = parameter.name
-            if parameter.kind == "*":
-                variables[name] = Value("tuple").holding([*positional, *spread])
-                positional = []
-            elif parameter.kind == "**":
-                variables[name] = Value("dict").holding([*named.values(), *spread])
-            elif parameter.kind == "positional" and positional:
-                variables[name] = positional.pop(0)
-            elif name in named:
-                variables[name] = named.pop(name)
-            elif rest is not None:
-                variables[name] = rest
-            elif name in function.defaults:
-                default = function.defaults[name]
-                variables[name] = default if default.immutable else Value(
-                    default.type, default.path, default.own, default.shared | roots, default.inner, default.functions,
-                    default.klass, default.made,
-                )  # fmt: skip
 
     def instantiate(self, callee: Value, given: Given, node: tree.Call) -> Value:
         """A new instance of the user's class ``callee``."""
@@ -502,23 +405,11 @@ class Calls(Expressions):
         instance.functions = ()
         return instance
 
-    def _super(self) -> Value:
-        frame = self.frame
-        while frame is not None and frame.kind != "function":
-            frame = frame.parent
-        if frame is None or not frame.variables:
-            return Value()
-        receiver = next(iter(frame.variables.values()))
-        if receiver.klass is None:
-            return receiver
-        bases = receiver.klass.bases
-        parent = UserClass("super", bases, receiver.klass.foreign, {}, receiver.klass.fields)
-        return Value(
-            receiver.type, "", receiver.own, receiver.shared, receiver.inner, receiver.functions, parent, receiver.made
-        )
-
 
 _STORERS = words("append extend insert add appendleft update setdefault put")
+_LIBRARIES_CALL = (
+    "__call__", "__iter__", "__next__", "__len__", "__getitem__", "__str__", "__repr__", "__eq__", "__lt__",
+)  # fmt: skip
 _ON_ATTRIBUTES = frozenset(
     ("builtins.setattr", "builtins.delattr", "builtins.getattr", "builtins.vars", "builtins.hasattr")
 )
@@ -530,8 +421,10 @@ def _shape(node: tree.Call, given: Given) -> effects.Shape:
     keywords: dict[str, object] = {}
     for argument, (_, _, value) in zip(node.arguments, given, strict=True):
         constant: object = effects.UNKNOWN
-        if isinstance(argument.value, tree.Text) or (isinstance(argument.value, tree.Constant) and argument.value.type in ("None", "bool")):
-            constant = argument.value.value
+        node_value = argument.value
+        known = isinstance(node_value, tree.Constant) and node_value.type in ("None", "bool")
+        if isinstance(node_value, tree.Text) or (known and isinstance(node_value, tree.Constant)):
+            constant = node_value.value
         elif value.type is not None:
             constant = effects.Typed(value.type)
         if argument.star:

@@ -14,7 +14,7 @@ _CHECKED = CSTNode.__post_init__
 
 def parse_module(text: str) -> libcst.Module:
     """The tree of ``text``; raises ``libcst.ParserSyntaxError``."""
-    CSTNode.__post_init__ = _unchecked  # type: ignore[method-assign]
+    CSTNode.__post_init__ = _unchecked  # type: ignore[method-assign,assignment]
     try:
         return libcst.parse_module(text)
     finally:

@@ -270,21 +270,28 @@ class State:
 
     # ------------------------------------------------------------------------------------------ changes in place
 
-    def mutate(self, value: Value, at: int, certain: bool = True, deep: bool = False) -> None:
-        """``value`` is changed in place: so are the objects it is a part of, and what shares them."""
+    def mutate(
+        self, value: Value, at: int, certain: bool = True, deep: bool = False, spared: frozenset[str] = NOTHING
+    ) -> None:
+        """``value`` is changed in place: so are the objects it is a part of, and what shares them.
+
+        ``deep``: so may be what it holds. ``spared``: types of values that share it and yet do not see this change.
+        """
         if value.immutable:
             return
         certainty = self.certainty() if certain else MAY
         for root in _ordered(value.own):
-            self._mutate_root(root, certainty, at)
+            self._mutate_root(root, certainty, at, spared)
         for root in _ordered(value.shared | value.inner if deep else value.shared):
             if root not in value.own:
-                self._mutate_root(root, MAY, at)
+                self._mutate_root(root, MAY, at, spared)
 
-    def _mutate_root(self, root: str, certainty: Certainty, at: int) -> None:
+    def _mutate_root(self, root: str, certainty: Certainty, at: int, spared: frozenset[str]) -> None:
         self.access(root, MUTATE, certainty, self.last.get(root, at))
         if not self.deferred:
             for name in self.session.viewers(root):
+                if spared and self.session.values[name].type in spared:
+                    continue
                 self.access(name, MUTATE, MAY, at)
 
     def put_into(self, holder: Value, others: list[Value]) -> None:

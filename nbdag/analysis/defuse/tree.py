@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Union
 
+MAGIC_NAME = "__nbdag_magic_"  # the stand-in for magic number n is this, n and two underscores
+
 # ---------------------------------------------------------------------------------------------- expressions
 
 

@@ -16,9 +16,11 @@ def without_shuffle_off(shape: Shape) -> bool:
 UNSEEDED = "sklearn.unseeded.Estimator"  # the type of an estimator that draws from the global generator when fitted
 _RANDOM_ESTIMATORS = """
     sklearn.ensemble.RandomForestClassifier sklearn.ensemble.RandomForestRegressor
-    sklearn.ensemble.ExtraTreesClassifier sklearn.ensemble.ExtraTreesRegressor sklearn.ensemble.GradientBoostingClassifier
-    sklearn.ensemble.GradientBoostingRegressor sklearn.ensemble.HistGradientBoostingClassifier
-    sklearn.ensemble.HistGradientBoostingRegressor sklearn.ensemble.AdaBoostClassifier sklearn.ensemble.AdaBoostRegressor
+    sklearn.ensemble.ExtraTreesClassifier sklearn.ensemble.ExtraTreesRegressor
+    sklearn.ensemble.GradientBoostingClassifier sklearn.ensemble.GradientBoostingRegressor
+    sklearn.ensemble.HistGradientBoostingClassifier
+    sklearn.ensemble.HistGradientBoostingRegressor sklearn.ensemble.AdaBoostClassifier
+    sklearn.ensemble.AdaBoostRegressor
     sklearn.ensemble.BaggingClassifier sklearn.ensemble.BaggingRegressor sklearn.ensemble.IsolationForest
     sklearn.tree.DecisionTreeClassifier sklearn.tree.DecisionTreeRegressor sklearn.tree.ExtraTreeClassifier
     sklearn.neural_network.MLPClassifier sklearn.neural_network.MLPRegressor sklearn.neural_network.BernoulliRBM

@@ -1,4 +1,4 @@
-"""Builtins and the methods of built-in types. All of them are known: what is not listed as changing something does not."""
+"""Builtins and the methods of built-in types. All of them are listed, or covered by a ``*``."""
 
 FUNCTIONS = {
     "builtins.": {

@@ -11,31 +11,34 @@ FUNCTIONS = {
         "pyplot.*": "-> matplotlib.Artist",
         "use style.use rc rcdefaults rcParams.update": "-> None",
         "dates.* ticker.* colors.* patches.* lines.* gridspec.* font_manager.* path.* transforms.* "
-        "animation.* collections.* image.* text.*": "view -> matplotlib.Artist",
+        "animation.* collections.* image.* text.*": "parts -> matplotlib.Artist",
     },
     "seaborn.": {
         "load_dataset": "-> pandas.DataFrame",
         "set set_theme set_style set_context set_palette reset_defaults despine move_legend": "-> None",
         "color_palette light_palette dark_palette diverging_palette husl_palette cubehelix_palette": "-> list",
         "axes_style plotting_context": "-> context",
-        "FacetGrid PairGrid JointGrid pairplot relplot catplot displot lmplot jointplot clustermap": "view -> seaborn.Grid",
+        "FacetGrid PairGrid JointGrid pairplot relplot catplot displot lmplot jointplot clustermap": (
+            "parts -> seaborn.Grid"
+        ),
         "*function": "-> matplotlib.Axes",
-        "objects.*Type": "view -> seaborn.Plot",
+        "objects.*Type": "parts -> seaborn.Plot",
     },
     "plotly.": {
         "express.data.*": "-> pandas.DataFrame",
-        "express.*": "view -> plotly.Figure",
-        "graph_objects.*Type graph_objs.*Type": "view -> plotly.Figure",
+        "express.*": "parts -> plotly.Figure",
+        "graph_objects.*Type graph_objs.*Type": "parts -> plotly.Figure",
         "subplots.make_subplots": "-> plotly.Figure",
     },
-    "altair.": {"*Type": "view -> altair.Chart", "*function": "-> immutable"},
+    "altair.": {"*Type": "parts -> altair.Chart", "*function": "-> immutable"},
     "bokeh.": {"plotting.figure": "-> bokeh.Figure", "plotting.show io.show": "-> None"},
 }  # fmt: skip
 
 _ARTIST = {
-    "get_figure get_lines get_children get_legend_handles_labels get_xlim get_ylim get_xticks get_yticks "
-    "get_xticklabels get_yticklabels get_title get_xlabel get_ylabel get_position get_window_extent get_axes "
-    "get_legend get_size_inches": "view",
+    "get_xlim get_ylim get_title get_xlabel get_ylabel get_size_inches": "-> immutable",
+    "get_figure get_lines get_children get_legend_handles_labels get_xticks get_yticks "
+    "get_xticklabels get_yticklabels get_position get_window_extent get_axes "
+    "get_legend": "view",
     "savefig show": "-> None",
     "add_subplot add_axes subplots twinx twiny secondary_xaxis secondary_yaxis inset_axes add_gridspec subfigures "
     "subplot_mosaic gca": "self view -> matplotlib.Axes",

@@ -1,9 +1,9 @@
-"""NumPy and SciPy. NumPy's functions change an argument only through ``out`` and the few that are listed as doing so."""
+"""NumPy and SciPy. NumPy's functions change an argument only through ``out``, but for the few that are listed so."""
 
 _VIEWS = (
-    "asarray asanyarray ascontiguousarray asfortranarray atleast_1d atleast_2d atleast_3d ravel reshape transpose squeeze "
-    "expand_dims swapaxes moveaxis rollaxis broadcast_to broadcast_arrays split array_split hsplit vsplit dsplit diagonal "
-    "flip fliplr flipud rot90 real imag nditer ndenumerate frombuffer lib.stride_tricks.as_strided "
+    "asarray asanyarray ascontiguousarray asfortranarray atleast_1d atleast_2d atleast_3d ravel reshape transpose "
+    "squeeze expand_dims swapaxes moveaxis rollaxis broadcast_to broadcast_arrays split array_split hsplit vsplit "
+    "dsplit diagonal flip fliplr flipud rot90 real imag nditer ndenumerate frombuffer lib.stride_tricks.as_strided "
     "lib.stride_tricks.sliding_window_view meshgrid ix_ matrix asmatrix permute_dims matrix_transpose real_if_close "
     "require"
 )
@@ -90,7 +90,9 @@ FUNCTIONS = {
         "interpolate.*Type": "view -> scipy.interpolate.Function",
         "optimize.*": "",
         "spatial.distance.*": "",
-        "sparse.csr_matrix sparse.csc_matrix sparse.coo_matrix sparse.lil_matrix sparse.csr_array": "view -> scipy.sparse.matrix",
+        "sparse.csr_matrix sparse.csc_matrix sparse.coo_matrix sparse.lil_matrix sparse.csr_array": (
+            "view -> scipy.sparse.matrix"
+        ),
         "sparse.*": "",
         "ndimage.*": "",
         "cluster.*": "",

@@ -96,7 +96,9 @@ FUNCTIONS: dict[str, dict[str, str]] = {
     "gzip.": {"open": "-> file", "compress decompress": "-> bytes"},
     "bz2.": {"open": "-> file"},
     "lzma.": {"open": "-> file"},
-    "struct.": {"pack": "-> bytes", "unpack unpack_from": "-> tuple", "calcsize": "-> int", "pack_into": "arg1 -> None"},
+    "struct.": {
+        "pack": "-> bytes", "unpack unpack_from": "-> tuple", "calcsize": "-> int", "pack_into": "arg1 -> None",
+    },
     "array.": {"array": "-> list"},
     "secrets.": {"choice": "element", "*": "-> scalar"},
     "sys.": {

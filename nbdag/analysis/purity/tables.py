@@ -1,4 +1,4 @@
-"""pandas and polars. A method of a frame that is not listed may have been added by an extension: nothing is assumed of it.
+"""pandas and polars. A method of a frame that is not listed may be an extension's: nothing is assumed of it.
 
 In pandas the methods that change their receiver are ``insert``, ``pop``, ``update`` and whatever is given
 ``inplace=True``.
@@ -74,7 +74,7 @@ METHODS = {
         "groupby resample": "view -> pandas.GroupBy",
         "eval": "opaque inplace view -> pandas.DataFrame",
         "query": "opaque inplace view -> pandas.DataFrame",
-        "iterrows itertuples items": "view -> iterator",
+        "iterrows itertuples items": "parts -> iterator",
         "to_numpy to_records": "view -> numpy.ndarray",
         "to_dict": "parts -> dict",
         "info": "-> None",
@@ -87,7 +87,7 @@ METHODS = {
         "update": "self -> None",
         "pop": "self",
         "groupby resample": "view -> pandas.GroupBy",
-        "items": "view -> iterator",
+        "items": "parts -> iterator",
         "to_numpy unique": "view -> numpy.ndarray",
         "to_list tolist": "parts -> list",
         "to_dict": "parts -> dict",
@@ -106,7 +106,7 @@ METHODS = {
     },
     # What a GroupBy, a Rolling or an accessor does is computed from the frame; the frame stays as it is.
     "pandas.GroupBy": {
-        "__iter__": "view -> iterator",
+        "__iter__": "parts -> iterator",
         "plot hist boxplot": "-> matplotlib.Axes",
         "rolling expanding ewm resample": "view -> pandas.GroupBy",
         "size count sum mean median min max std var sem prod first last nth agg aggregate apply transform filter head "
@@ -136,7 +136,9 @@ METHODS = {
         "select with_columns filter sort head tail limit slice drop rename join pivot unpivot melt unique sample "
         "describe fill_null fill_nan drop_nulls with_row_index with_row_count explode transpose clone cast null_count "
         "sum mean median min max std var quantile n_unique is_duplicated is_unique reverse shift top_k bottom_k "
-        "partition_by rechunk shrink_to_fit glimpse estimated_size equals get_columns pipe unnest join_asof": "view -> polars.DataFrame",
+        "partition_by rechunk shrink_to_fit glimpse estimated_size equals get_columns pipe unnest join_asof": (
+            "view -> polars.DataFrame"
+        ),
     },
     "polars.LazyFrame": {"collect fetch": "-> polars.DataFrame", "*": "view -> polars.LazyFrame"},
     "polars.GroupBy": {"*": "-> polars.DataFrame"},
@@ -156,6 +158,7 @@ ATTRIBUTES = {
         "shape": "immutable", "size ndim empty": "scalar", "values": "numpy.ndarray", "T": "pandas.DataFrame",
         "index columns": "pandas.Index", "dtypes": "pandas.Series", "iloc loc at iat": "pandas.Indexer",
         "plot": "pandas.Plot", "style": "pandas.Styler",
+        "*": "pandas.Series",  # df.price is df["price"]
     },
     "pandas.Series": {
         "shape name dtype": "immutable", "size ndim empty hasnans is_unique": "scalar",

@@ -25,19 +25,21 @@ FUNCTIONS = {
         "nn.functional.*": "-> torch.Tensor",
         "nn.utils.clip_grad_norm_ nn.utils.clip_grad_value_": "arg0",
         "nn.init.*": "arg0 same",
-        "nn.*Type": "view -> torch.nn.Module",
+        "nn.*Type": "parts -> torch.nn.Module",
         "linalg.* fft.* special.*": "-> torch.Tensor",
         "optim.lr_scheduler.*Type": "view -> torch.optim.Optimizer",
         "optim.*Type": "view -> torch.optim.Optimizer",
-        "utils.data.DataLoader": "view -> torch.DataLoader",
+        "utils.data.DataLoader": "parts -> torch.DataLoader",
         "utils.data.TensorDataset utils.data.Subset utils.data.random_split": "view",
     },
 }
 
 METHODS = {
     "torch.Tensor": {
-        "view reshape squeeze unsqueeze transpose t permute flatten contiguous detach to cpu cuda float double half int "
-        "long bool type expand expand_as chunk split narrow select numpy unbind ravel diagonal": "view -> torch.Tensor",
+        "view reshape squeeze unsqueeze transpose t permute flatten contiguous detach to cpu cuda float double half "
+        "int long bool type expand expand_as chunk split narrow select numpy unbind ravel diagonal": (
+            "view -> torch.Tensor"
+        ),
         "clone sum mean std var max min argmax argmin abs exp log sqrt pow add sub mul div matmul mm bmm dot softmax "
         "log_softmax sigmoid tanh relu clamp round floor ceil sort argsort topk cumsum norm eq ne lt le gt ge all any "
         "prod median unique repeat gather masked_fill where index_select": "-> torch.Tensor",
@@ -48,7 +50,7 @@ METHODS = {
         "masked_fill_ resize_ squeeze_ unsqueeze_ random_ exponential_ bernoulli_": "self same",
     },
     "torch.nn.Module": {
-        "parameters named_parameters children modules named_modules buffers": "view -> iterator",
+        "parameters named_parameters children modules named_modules buffers": "parts -> iterator",
         "state_dict": "view -> dict",
         "train eval to cuda cpu half float double requires_grad_ apply load_state_dict zero_grad register_buffer "
         "add_module register_parameter": "self same",

@@ -130,14 +130,12 @@ def _quiet_parse(text: str) -> ast.Module:
 def _parse_tree(text: str, parsed: ast.Module | None) -> libcst.Module | None:
     import libcst
 
-    from nbdag.analysis.defuse.parse import parse_module
-
     if parsed is not None and len(text) > LONG:
         from nbdag.analysis.defuse.shrink import shrink
 
         text = shrink(text, parsed)
     try:
-        return parse_module(text)
+        return libcst.parse_module(text)
     except libcst.ParserSyntaxError:
         return None
     except Exception:  # the parser panicked; ast knows what to tell the user
@@ -167,7 +165,6 @@ def _lower_module(
     import libcst
 
     from nbdag.analysis.defuse import lower, tree
-    from nbdag.analysis.defuse.parse import parse_module
 
     found = lower.lower(module, text)
     if found.uncertain and parsed is not None:
@@ -180,7 +177,7 @@ def _lower_module(
     for index, magic in enumerate(translated.magics):
         if magic.timed:
             try:
-                timed.append((index, lower.lower_timed(parse_module(magic.timed), magic.timed)))
+                timed.append((index, lower.lower_timed(libcst.parse_module(magic.timed), magic.timed)))
             except libcst.ParserSyntaxError:
                 continue
     if translated.timed is not None:

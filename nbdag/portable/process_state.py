@@ -27,6 +27,7 @@ from nbdag.portable.library_state import (
     set_warnings,
     warnings_state,
 )
+from nbdag.portable.local_modules import install_local_modules, local_modules_state, settle_local_modules
 from nbdag.portable.namespace import word_set
 
 # Parts of names of environment variables that hold credentials: their values never travel.
@@ -86,6 +87,7 @@ STATE_SOURCES: Tuple[Tuple[str, Callable[[], Any]], ...] = (
     ("numpy", numpy_state),
     ("pandas", pandas_state),
     ("matplotlib", matplotlib_state),
+    ("modules", local_modules_state),
 )
 TABLES = ("environ", "interpreter", "logging", "decimal", "locale", "numpy", "pandas", "matplotlib")
 
@@ -107,7 +109,8 @@ def difference(before: Dict[str, Any], after: Dict[str, Any]) -> Dict[str, Any]:
     """What the session changed: JSON-able, empty if nothing.
 
     Tables give ``{"set": {name: value}, "unset": [names]}``; of ``sys.path`` and the warning filters the entries added
-    in front and behind and the ones removed; credentials are only named, under ``withheld``.
+    in front and behind and the ones removed; credentials are only named, under ``withheld``. Of the modules beside the
+    notebook it gives all.
     """
     out: Dict[str, Any] = {}
     for part in TABLES:
@@ -128,6 +131,8 @@ def difference(before: Dict[str, Any], after: Dict[str, Any]) -> Dict[str, Any]:
             out[part] = found
     if after.get("cwd") and before.get("cwd") != after["cwd"]:
         out["cwd"] = after["cwd"]
+    if after.get("modules"):  # whenever they were loaded: the target has none of them
+        out["modules"] = after["modules"]
     return out
 
 
@@ -181,6 +186,7 @@ STATE_TARGETS: Dict[str, Tuple[Tuple[str, Callable[[Any], Optional[str]]], ...]]
         ("path", apply_path),
         ("cwd", apply_cwd),
         ("interpreter", apply_interpreter),
+        ("modules", install_local_modules),
     ),
     "after": (
         ("warnings", set_warnings),
@@ -190,6 +196,7 @@ STATE_TARGETS: Dict[str, Tuple[Tuple[str, Callable[[Any], Optional[str]]], ...]]
         ("numpy", set_numpy),
         ("pandas", set_pandas),
         ("matplotlib", set_matplotlib),
+        ("modules", settle_local_modules),
     ),
 }
 

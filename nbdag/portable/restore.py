@@ -57,8 +57,9 @@ class Restoration:
         loading = Loading(self.directory, self.namespace, self.options.eager)
         replayer = Replayer(self.namespace, steps, self.directory)
         difference = self.data.get("process_state") or {}
-        if not self.options.only:
-            self.notes += apply(difference, phase="before")
+        if self.options.only:  # the code and the classes of what is asked for, and nothing else
+            difference = {"modules": difference["modules"]} if "modules" in difference else {}
+        self.notes += apply(difference, phase="before")
         for step in steps:
             if isinstance(step, Load):
                 self._load(step, loading)

@@ -94,7 +94,7 @@ def _function_over(code: Any, namespace: Any, cells: Any) -> Any:
     import types
 
     closure = tuple([cells.get(name) or types.CellType() for name in code.co_freevars])
-    return types.FunctionType(code, namespace, code.co_name, None, closure)
+    return types.FunctionType(code, namespace, code.co_name, None, closure or None)  # PyPy refuses ()
 
 
 def restore_function_state(function: Any, state: Any) -> None:

@@ -92,7 +92,8 @@ def main(paths: list[str]) -> None:
         texts[count // 2] += "edited = 1\n"
         start = time.process_time()
         analyze_session(texts)
-        print(f"{count:6} cells  {first:6.2f} s ({first / alone:.2f} of the parse)  again after one edit {time.process_time() - start:6.2f} s")
+        again = time.process_time() - start
+        print(f"{count:6} cells  {first:6.2f} s ({first / alone:.2f} of the parse)  after one edit {again:6.2f} s")
 
 
 if __name__ == "__main__":

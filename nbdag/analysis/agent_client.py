@@ -17,6 +17,7 @@ import ast
 import hashlib
 import json
 import queue
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -89,7 +90,14 @@ class LocalAgent:
         """As :meth:`Agent.command`."""
         from nbdag.portable import agent
 
-        return _checked(name, agent.command(name, arguments))
+        if name == "start":
+            # A shell that attaches to this kernel later finds this recorder there and does not send in another one,
+            # which could not compare its fingerprints with what this one has seen.
+            sys.modules["nbdag_agent"] = agent
+        answer = _checked(name, agent.command(name, arguments))
+        if name == "stop" and sys.modules.get("nbdag_agent") is agent:
+            del sys.modules["nbdag_agent"]
+        return answer
 
 
 # ------------------------------------------------------------------------------------------------ in a kernel
@@ -157,12 +165,19 @@ class KernelAgent:
     # -------------------------------------------------------------------------------------------- inside
 
     def _check_language(self) -> None:
+        # Not by kernel_info_request to begin with: IPython draws the tip of its banner from `random`, and the next
+        # random number of the session would be another one.
+        try:
+            answer = self._evaluate("str(__import__('IPython').get_ipython() is not None)")
+        except KernelProtocolError:
+            answer = ""
+        if answer == "True":
+            return
         content = self._request("kernel_info_request", {})
         language = str(content.get("language_info", {}).get("name", "unknown"))
         if language != "python":
             raise NotebookError(f"{self.name}: the kernel speaks {language}; nbdag moves Python sessions")
-        if self._evaluate("str(__import__('IPython').get_ipython() is not None)") != "True":
-            raise NotebookError(f"{self.name}: a Python kernel without IPython; nbdag needs ipykernel there")
+        raise NotebookError(f"{self.name}: a Python kernel without IPython; nbdag needs ipykernel there")
 
     def _install(self) -> None:
         source = self._source or _linked_source()

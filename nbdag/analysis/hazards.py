@@ -7,7 +7,9 @@
 | random | any | no state changed | free |
 | random | any | not recorded | last resort |
 | file read | any | opened, content unchanged | risk: must be on the target |
-| file read | any | opened, content changed or unknown | last resort |
+| file read | any | opened, content changed | never: it would read something else |
+| file read | any | opened, content unknown or gone | last resort |
+| file read | any | opened, content unknown, an SQLite file now | never: the session wrote there |
 | file read | must | nothing seen (C++ readers raise no audit event) | last resort |
 | file read | may | nothing seen | free |
 | file read or write | any | by an import: libraries and caches | free |
@@ -114,6 +116,14 @@ def _read_files(run: StatementRun) -> list[FileUse]:
     return [use for use in run.files if use.mode == "r"]
 
 
+def _is_database(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(16) == b"SQLite format 3\0"
+    except OSError:
+        return False
+
+
 def _of_run(statement: Statement, run: StatementRun, digest_of: DigestOfFile) -> Iterable[Hazard]:
     if "network" in run.effects:
         yield Hazard(NEVER, "it used the network")
@@ -126,12 +136,14 @@ def _of_run(statement: Statement, run: StatementRun, digest_of: DigestOfFile) ->
         yield Hazard(NEVER, f"it writes {', '.join(written[:3]) or 'a file'}")
     reads = _read_files(run)
     for use in reads:
-        if not use.digest:
+        if not use.digest and _is_database(use.absolute):
+            yield Hazard(NEVER, f"it opens the database {use.path}, which may have been written to since")
+        elif not use.digest:
             yield Hazard(LAST_RESORT, f"it reads {use.path}, whose content was not recorded")
         elif not os.path.exists(use.absolute):
             yield Hazard(LAST_RESORT, f"it reads {use.path}, which is gone")
         elif digest_of(use.absolute) != use.digest:
-            yield Hazard(LAST_RESORT, f"it reads {use.path}, which has changed since")
+            yield Hazard(NEVER, f"it reads {use.path}, which has changed since")
         else:
             yield Hazard(RISK, f"it reads {use.path}, which the target may lack")
     if "file-read" in run.effects and not reads:

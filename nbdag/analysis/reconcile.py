@@ -8,6 +8,7 @@
 | a name is bound | nothing | identity changed (exec, callbacks) | yes |
 | a name is deleted | must delete it | it is gone | either |
 | a value changed | see ``mutation.py`` | | |
+| a library changed | assigns to its attribute (``np.mean = f``) | does not look into libraries | yes |
 | an effect happened | see ``hazards.py`` | | |
 | text and runs do not fit together | | | one step for the whole cell |
 
@@ -16,6 +17,7 @@ ElasticNotebook's history graph (section 4) has one node per cell execution; her
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 
 from nbdag.analysis.alignment import Unit, align
@@ -36,6 +38,7 @@ from nbdag.model import (
     Step,
     Trace,
     ValueKind,
+    Variable,
     Version,
 )
 
@@ -51,7 +54,7 @@ DEFINITIONS = (StatementKind.IMPORT, StatementKind.FUNCTION, StatementKind.CLASS
 def reconcile(facts: Sequence[CellFacts], trace: Trace, digest_of: DigestOfFile = sha256_of_file) -> SessionGraph:
     """The session graph of ``trace``; ``facts`` are those of its executions, one by one, calls resolved."""
     defined = frozenset(v.name for v in trace.variables if v.kind is not ValueKind.DATA)
-    builder = _Builder(digest_of, defined)
+    builder = _Builder(digest_of, defined, trace.variables)
     nested: dict[int, list[Execution]] = {}
     for execution in trace.executions:
         if execution.parent is not None:
@@ -59,26 +62,36 @@ def reconcile(facts: Sequence[CellFacts], trace: Trace, digest_of: DigestOfFile 
     for execution, cell in zip(trace.executions, facts, strict=True):
         if execution.parent is None:
             builder.add(execution, align(cell, execution, nested.get(execution.ordinal, ())))
-    return SessionGraph(tuple(builder.steps), covariables_of(trace, builder.current))
+    return SessionGraph(tuple(builder.steps), covariables_of(trace, builder.current, builder.patches))
 
 
-def covariables_of(trace: Trace, current: Mapping[str, Version]) -> tuple[Covariable, ...]:
-    """The active co-variables that the survey found, each name in its current version."""
+def covariables_of(
+    trace: Trace, current: Mapping[str, Version], patches: frozenset[int] = frozenset()
+) -> tuple[Covariable, ...]:
+    """The active co-variables that the survey found, each name in its current version.
+
+    ``patches`` are the steps that set attributes of modules, and of classes and functions of libraries: these are stored
+    by name, so the steps must be replayed.
+    """
     groups: dict[int, list[int]] = {}
     for index, variable in enumerate(trace.variables):
         groups.setdefault(variable.group, []).append(index)
     covariables = []
     for members in groups.values():
         variables = [trace.variables[index] for index in members]
+        versions = tuple(current.get(variable.name, Version(variable.name, -1)) for variable in variables)
+        kind = _kind({variable.kind for variable in variables})
+        patched = any(version.made_by in patches for version in versions)
+        obstacle = next((variable.obstacle for variable in variables if variable.obstacle), "")
         covariables.append(
             Covariable(
                 names=tuple(variable.name for variable in variables),
-                versions=tuple(current.get(variable.name, Version(variable.name, -1)) for variable in variables),
+                versions=versions,
                 size=variables[0].size,
                 store_seconds=variables[0].store_seconds,
-                storable=all(variable.storable for variable in variables),
-                obstacle=next((variable.obstacle for variable in variables if variable.obstacle), ""),
-                kind=_kind({variable.kind for variable in variables}),
+                storable=all(variable.storable for variable in variables) and not patched,
+                obstacle="what belongs to a library is stored by its name, without what was set in it" if patched else obstacle,
+                kind=kind,
                 altered=any(variable.altered for variable in variables),
             )
         )
@@ -95,10 +108,14 @@ def _kind(kinds: set[ValueKind]) -> ValueKind:
 class _Builder:
     """Adds executions one after another and keeps the current version of every name."""
 
-    def __init__(self, digest_of: DigestOfFile, defined: frozenset[str]) -> None:
+    def __init__(self, digest_of: DigestOfFile, defined: frozenset[str], variables: Sequence[Variable]) -> None:
         self._defined = defined  # names that hold functions, classes and modules now
+        self._modules = frozenset(v.name for v in variables if v.kind is ValueKind.MODULE)
+        self._named = frozenset(v.name for v in variables if v.type in NAMED_TYPES or v.type.endswith("Meta"))
         self.steps: list[Step] = []
         self.current: dict[str, Version] = {}
+        self.patches: frozenset[int] = frozenset()  # steps that set attributes of modules
+        self.imported: frozenset[str] = frozenset()  # names that an import bound last
         self._digest_of = digest_of
 
     def add(self, execution: Execution, units: Sequence[Unit]) -> None:
@@ -116,7 +133,8 @@ class _Builder:
         hazards = hazards_of(statement, run, execution, self._digest_of)
         bound = _bound(unit, siblings)
         deleted = _deleted(unit, bound)
-        mutated = mutated - bound
+        patched = self._patched(statement, unit, hazards)
+        mutated = (mutated | patched) - bound
         # Point = namedtuple("Point", "x y"), or a def inside try: as good as a definition if it binds nothing else.
         only_defines = bool(bound) and bound <= self._defined and not mutated and not statement.opaque
         definition = _is_definition(statement, unit, hazards, only_defines)
@@ -149,15 +167,59 @@ class _Builder:
                 failed=run is not None and not run.completed,
             )
         )
+        self.patches |= {position} if patched - bound else frozenset()
+        self.imported = self.imported | bound if statement.kind is StatementKind.IMPORT else self.imported - bound
         for version in outputs:
             self.current[version.name] = version
         for name in deleted:
             self.current.pop(name, None)
 
+    def _patched(self, statement: Statement, unit: Unit, hazards: Sequence[Hazard]) -> frozenset[str]:
+        """The modules, classes and functions of libraries whose attributes ``statement`` sets, if it can be replayed."""
+        if unit.run is None or any(hazard.reluctance >= Reluctance.LAST_RESORT for hazard in hazards):
+            return frozenset()
+        return modules_patched(statement.python or "", self._modules | (self.imported & self._named))
+
     def _changes_options(self, statement: Statement, hazards: Sequence[Hazard]) -> bool:
         if not statement.python or any(hazard.reluctance >= Reluctance.LAST_RESORT for hazard in hazards):
             return False
         return any(effect.kind is EffectKind.CONFIG and not effect.deferred for effect in statement.effects)
+
+
+def modules_patched(python: str, modules: frozenset[str]) -> frozenset[str]:
+    """Which of ``modules`` the statement ``python`` assigns into: ``np.mean = f``, ``setattr(np, "mean", f)``."""
+    if not modules or not any(f"{name}." in python or f"({name}," in python for name in modules):
+        return frozenset()
+    try:
+        tree = ast.parse(python)
+    except SyntaxError:
+        return frozenset()
+    found = set()
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        pending.extend(ast.iter_child_nodes(node))
+        target: ast.AST | None = None
+        if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
+            target = node
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("setattr", "delattr"):
+            target = ast.Attribute(node.args[0], "", ast.Store()) if node.args else None
+        path = []
+        while isinstance(target, ast.Attribute | ast.Subscript):
+            path.append(target.attr if isinstance(target, ast.Attribute) else "[]")
+            target = target.value
+        if isinstance(target, ast.Name) and target.id in modules and path and path[-1] not in CAPTURED.get(target.id, ()):
+            found.add(target.id)
+    return frozenset(found)
+
+
+NAMED_TYPES = ("type", "function", "builtin_function_or_method")
+"""Types of what a library defines and a pickle refers to by name; metaclasses beside."""
+
+CAPTURED = {"os": ("environ",), "sys": ("path", "stdout", "stderr", "stdin")}
+"""Attributes of modules that travel as process state, or belong to each process."""
 
 
 def _is_definition(statement: Statement, unit: Unit, hazards: Sequence[Hazard], only_defines: bool) -> bool:

@@ -15,7 +15,7 @@ import traceback
 from typing import Any, Callable, Dict, List, Optional
 
 from nbdag.portable.celltext import definitions_in
-from nbdag.portable.encode import write_group
+from nbdag.portable.encode import Unstorable, write_group
 from nbdag.portable.frames import history_record
 from nbdag.portable.namespace import session_items
 from nbdag.portable.process_state import capture, difference
@@ -167,17 +167,24 @@ def trace_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def encode_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
-    """Write heads and blobs of the groups into ``directory`` and the index to ``path``; raises for the first group
-    that cannot be stored after all (the survey has said which can)."""
+    """Write heads and blobs of the groups into ``directory`` and the index to ``path``.
+
+    A group that cannot be stored after all has ``{"names", "error": reason}`` in its place. A disk that is full or
+    read-only is an error of the command: no group would do better.
+    """
     items = session_items(shell, shell.user_ns)
     by_name = {id(items[name]): name for name in arguments.get("by_name") or [] if name in items}
     indices: List[Dict[str, Any]] = []
     for group in arguments["groups"]:
         missing = [name for name in group if name not in items]
         if missing:
-            raise LookupError("no longer in the session: " + ", ".join(missing))
+            indices.append({"names": group, "error": "no longer in the session: " + ", ".join(missing)})
+            continue
         values = {name: items[name] for name in group}
-        indices.append(dict(write_group(values, by_name, shell.user_ns, arguments["directory"])))
+        try:
+            indices.append(dict(write_group(values, by_name, shell.user_ns, arguments["directory"])))
+        except Unstorable as refusal:
+            indices.append({"names": group, "error": f"{refusal.path}: {refusal.reason}"})
     write_json(arguments["path"], {"groups": indices})
     return {"path": arguments["path"], "groups": len(indices)}
 

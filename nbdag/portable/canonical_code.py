@@ -20,6 +20,7 @@ from nbdag.portable.objects import (
     is_session_class,
     is_session_function,
     mro_of,
+    registered_with,
 )
 from nbdag.portable.sources import Sources
 
@@ -84,7 +85,11 @@ def encode_function(function: types.FunctionType) -> Encoded:
     cells = [value for cell in function.__closure__ or () for value in (gc.get_referents(cell) or [Ellipsis])]
     state = [function.__defaults__, function.__kwdefaults__, *cells]
     names, values = sorted_attributes(function.__dict__)
-    return ("session function", function.__qualname__, text, names), state + values
+    code = function.__code__
+    given = () if function.__doc__ is None or function.__doc__ in code.co_consts else (function.__doc__,)
+    if function.__name__ != code.co_name:
+        given = (*given, "named", function.__name__)
+    return ("session function", function.__qualname__, text, names, *given), state + values
 
 
 # ------------------------------------------------------------------------------------------------ classes
@@ -120,7 +125,9 @@ def encode_class(cls: type) -> Encoded:
             names.append(name)
             values.append(value)
     bases = tuple(canonical_label(base) for base in type.__dict__["__bases__"].__get__(cls))
-    return ("session class", canonical_label(cls), canonical_label(type(cls)), bases, tuple(names)), values
+    virtual = tuple(canonical_label(kind) for kind in registered_with(cls))
+    head = ("session class", canonical_label(cls), canonical_label(type(cls)), bases, tuple(names))
+    return (*head, virtual) if virtual else head, values
 
 
 def _counts(name: str, value: Any) -> bool:

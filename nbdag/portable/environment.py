@@ -73,7 +73,12 @@ def is_installed(distribution: str) -> bool:
 
 
 def file_problem(path: str, absolute: str, size: int, digest: str, cwd: str, directory: str) -> str:
-    """What is wrong with an input file, "" if it is there as it was. Looked for as ``replaying`` will find it."""
+    """What is wrong with an input file, "" if it is there as it was. Looked for as ``replaying`` will find it.
+
+    A negative size: it had changed before the session was compiled, and whoever reads it must see for himself.
+    """
+    if size < 0:
+        return ""
     places = [path]
     if not os.path.isabs(path):
         places += [os.path.join(cwd, path)] if cwd else []

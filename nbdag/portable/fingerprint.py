@@ -141,6 +141,7 @@ def _hash_pickle(value: Any) -> Fingerprint:
     finally:
         if lowered:
             sys.setrecursionlimit(limit)
+        reducer.reducers.clear()  # they refer back to the reducer: a cycle would keep the value alive
     return Fingerprint(sink.hasher.digest() + outside.digest(), sink.size + reducer.covered, reducer.objects)
 
 
@@ -154,6 +155,15 @@ def _hash_breadth_first(value: Any) -> Fingerprint:
     numbers: Dict[int, int] = {id(value): 0}
     keep: List[Any] = [value]  # reductions are new objects: their ids must not be used again
     waiting = collections.deque([value])
+    try:
+        size = _hash_levels(waiting, numbers, keep, hasher, reducer)
+    finally:
+        reducer.reducers.clear()
+    return Fingerprint(hasher.digest(), size + reducer.covered, len(numbers))
+
+
+def _hash_levels(waiting: Any, numbers: Dict[int, int], keep: List[Any], hasher: Any, reducer: StateReducer) -> int:
+    """Hashes what is ``waiting``, and what that leads to; returns the bytes written."""
     size = 0
     while waiting:
         obj = waiting.popleft()
@@ -172,7 +182,7 @@ def _hash_breadth_first(value: Any) -> Fingerprint:
                 line.append(None)
         size += 8 * len(line)
         hasher.update(hash_atoms(line))
-    return Fingerprint(hasher.digest(), size + reducer.covered, len(numbers))
+    return size
 
 
 def _parts_of(obj: Any, reducer: StateReducer) -> Tuple[str, Iterable[Any]]:

@@ -12,14 +12,17 @@ import os
 import sys
 import sysconfig
 from importlib.machinery import ModuleSpec, PathFinder
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 MOST_MODULE_TEXT = 16 * 1024 * 1024  # characters over all modules: more is a library in development, not a helper
 NEVER_LOCAL = ("nbdag", "__main__", "__mp_main__")
 
 
-def local_modules_state() -> Dict[str, List[Any]]:
-    """By name: [is a package, file, text, values] of the local modules that are loaded."""
+def local_modules_state(withheld: Callable[[str], bool]) -> Dict[str, List[Any]]:
+    """By name: [is a package, file, text, values] of the local modules that are loaded.
+
+    ``withheld`` says of which names the values must not travel.
+    """
     found: Dict[str, List[Any]] = {}
     room = MOST_MODULE_TEXT
     for name, module in sorted(list(sys.modules.items())):
@@ -30,7 +33,7 @@ def local_modules_state() -> Dict[str, List[Any]]:
         text = module_text(name, attributes)
         if text is not None and len(text) <= room:
             room -= len(text)
-            found[name] = [type(attributes.get("__path__")) is list, file, text, plain_globals(module)]
+            found[name] = [type(attributes.get("__path__")) is list, file, text, plain_globals(module, withheld)]
     return found
 
 
@@ -51,12 +54,12 @@ def local_file(name: str, module: Any) -> str:
     return "" if file.startswith(own) else file
 
 
-def plain_globals(module: Any) -> str:
+def plain_globals(module: Any, withheld: Callable[[str], bool]) -> str:
     """A local module's small plain values, as Python spells them: the session may have changed any of them."""
     values = {
         name: value
         for name, value in list(module.__dict__.items())
-        if not name.startswith("__") and is_small_and_plain(value, 4)
+        if not name.startswith("__") and not withheld(name) and is_small_and_plain(value, 4)
     }
     return repr(values)
 
@@ -64,8 +67,12 @@ def plain_globals(module: Any) -> str:
 def is_small_and_plain(value: Any, depth: int) -> bool:
     """Whether a value can be written as a literal of moderate length: a number, a string, a container of some."""
     kind = type(value)
-    if value is None or kind in (bool, int, bytes) or (kind is str and len(value) < 10_000):
+    if value is None or kind is bool:
         return True
+    if kind in (str, bytes):
+        return len(value) <= 10_000
+    if kind is int:
+        return bool(value.bit_length() <= 10_000)
     if kind is float:
         return math.isfinite(value)
     if kind is set and not value:  # set() is no literal

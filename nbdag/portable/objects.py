@@ -259,3 +259,15 @@ def foreign_globals() -> ForeignGlobals:
     """The one index of this process, brought up to date: 20 ms after large imports, 0.1 ms when nothing is new."""
     _FOREIGN_GLOBALS.refresh()
     return _FOREIGN_GLOBALS
+
+
+def registered_with(cls: type) -> List[type]:
+    """The classes that ``cls.register`` made virtual subclasses, in the order of their names."""
+    try:
+        from _abc import _get_dump  # type: ignore[import-not-found]
+
+        references = _get_dump(cls)[0]
+    except Exception:  # no abstract base, or no CPython
+        return []
+    found = [kind for kind in (reference() for reference in references) if kind is not None]
+    return sorted(found, key=lambda kind: (class_module(kind), class_qualname(kind)))

@@ -87,7 +87,7 @@ STATE_SOURCES: Tuple[Tuple[str, Callable[[], Any]], ...] = (
     ("numpy", numpy_state),
     ("pandas", pandas_state),
     ("matplotlib", matplotlib_state),
-    ("modules", local_modules_state),
+    ("modules", lambda: local_modules_state(is_secret)),
 )
 TABLES = ("environ", "interpreter", "logging", "decimal", "locale", "numpy", "pandas", "matplotlib")
 

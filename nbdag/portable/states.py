@@ -37,6 +37,7 @@ from nbdag.portable.objects import (
     is_session_function,
     mro_of,
     only_atoms,
+    registered_with,
     slot_descriptors,
 )
 
@@ -161,6 +162,7 @@ class StateReducer:
             for name, value in list(class_namespace(cls).items())
             if name not in _CLASS_MACHINERY and not (name == "__annotations__" and not value)
         ]
+        state += [id(kind) for kind in registered_with(cls)]
         return (list, ("session class", id(cls)), (state, attributes))
 
     def _session_instance(self, cls: type) -> Optional[Reducer]:
@@ -261,7 +263,14 @@ def _function(reducer: StateReducer, function: types.FunctionType) -> Reduction:
     if not is_session_function(function) and not is_local_name(function.__qualname__):
         return state_of_atoms("library function", id(function), function.__qualname__)
     code = function.__code__
-    state = (function.__defaults__, function.__kwdefaults__, function.__closure__, function.__dict__)
+    state = (
+        function.__defaults__,
+        function.__kwdefaults__,
+        function.__closure__,
+        function.__dict__,
+        function.__name__,
+        function.__doc__,
+    )
     return (list, ("function", id(code), hash(code)), state)
 
 

@@ -31,6 +31,7 @@ from nbdag.model import (
     Execution,
     Load,
     Plan,
+    Reluctance,
     Replay,
     SessionGraph,
     Trace,
@@ -45,6 +46,10 @@ from nbdag.replay.verify import GOOD, Testimony, badness, compare, restore_and_t
 
 MOST_ROUNDS = 5
 """Compilations until what still differs is only named: each round changes sides of what the last one found."""
+
+
+UNCHECKED = -1
+"""The size of an input file that restore.py does not check (``portable/environment.py``)."""
 
 
 class Commands(Protocol):
@@ -241,8 +246,16 @@ def _label(plan: Plan, graph: SessionGraph, labels: Labels, trace: Trace) -> Pla
                 continue
             execution = graph.steps[step.position].execution
             cwd = trace.executions[execution].cwd
+            files = step.files
+            if any(hazard.reluctance is Reluctance.LAST_RESORT for hazard in graph.steps[step.position].hazards):
+                # Its files have changed already: they are looked for, but are no reason to refuse all the rest.
+                files = tuple(replace(use, size=UNCHECKED, digest="") for use in files)
             step = replace(
-                step, cell=labels.of(execution), cwd=cwd if step.files or cwd != trace.cwd else "", why=_why(step)
+                step,
+                cell=labels.of(execution),
+                cwd=cwd if files or cwd != trace.cwd else "",
+                why=_why(step),
+                files=files,
             )
         steps.append(step)
     return replace(plan, steps=tuple(steps))

@@ -9,6 +9,7 @@ when the session is put aside and only coming back matters (``restore``). ``size
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import time
@@ -36,6 +37,9 @@ RISK_SECONDS = 30.0
 LAST_RESORT_SECONDS = 1e7
 """More than any transfer costs: such a step is only replayed when nothing else moves the variable."""
 
+NOTICEABLE = 20e-3
+"""Seconds of encoding below which a measurement is noise: the same session must give the same plan."""
+
 BANDWIDTH_FLOOR, BANDWIDTH_CEILING = 1e6, 10e9
 """Bytes per second; a measurement outside is a caching effect (elastic-kernel's issue 21 tells the story)."""
 
@@ -52,7 +56,8 @@ class CostModel:
     def store(self, covariable: Covariable) -> int:
         """Nanoseconds for storing and loading ``covariable``, whether or not it can be stored."""
         bandwidth = SIZE_BANDWIDTH if self.objective == "size" else self.bandwidth
-        one_way = covariable.store_seconds + covariable.size / bandwidth
+        measured = covariable.store_seconds
+        one_way = (measured if measured >= NOTICEABLE else 0.0) + covariable.size / bandwidth
         return int((ALPHA[self.objective] * one_way + one_way + STORE_OVERHEAD) * NANOSECONDS)
 
     def run(self, step: Step) -> int:
@@ -83,7 +88,12 @@ def measure_bandwidth(directory: Path, *, size: int = 16 << 20, rounds: int = 3)
                 speeds.append(size / max(time.perf_counter() - begun, 1e-9))
         except OSError:
             return BANDWIDTH_FLOOR  # the writer will say what is wrong with the place
-    return clamp_bandwidth(sorted(speeds)[len(speeds) // 2])
+    return clamp_bandwidth(round_bandwidth(sorted(speeds)[len(speeds) // 2]))
+
+
+def round_bandwidth(value: float) -> float:
+    """``value`` to the nearest power of two: two measurements of one disk should not make two plans."""
+    return 2.0 ** round(math.log2(value))
 
 
 def clamp_bandwidth(value: float) -> float:

@@ -70,15 +70,33 @@ def demand(graph: SessionGraph) -> Demands:
     return Demands(makers, needs, reads, load_after, bound_by, unrecorded)
 
 
+OPTIONS = "<options>"
+"""The pseudo-name under which the graph keeps the options of libraries (``analysis/reconcile.py``)."""
+
+MOST_SECONDS_FOR_OPTIONS = 1.0
+
+
 def forced_steps(graph: SessionGraph, demands: Demands, impossible: Mapping[int, str]) -> frozenset[int]:
-    """The steps replayed in any case: definitions whose name they still bind, and all that these need."""
+    """The steps replayed in any case: definitions whose name they still bind, and all that these need.
+
+    Also what set the options of libraries, where that is cheap: the values that the bundle carries of them are plain
+    ones only, and an option may be a function (``display.float_format``) or a handler.
+    """
     binding = set(demands.bound_by.values())
     roots = [
         step.position
         for step in graph.steps
         if step.definition and step.position in binding and step.position not in impossible
     ]
-    return closure(roots, demands.needs)
+    definitions = closure(roots, demands.needs)
+    setters = [step.position for step in graph.steps if any(version.name == OPTIONS for version in step.outputs)]
+    if not setters or setters[-1] in impossible:
+        return definitions
+    both = closure([*roots, setters[-1]], demands.needs)  # each needs the one before
+    extra = [graph.steps[position] for position in both - definitions]
+    cheap = sum(step.seconds for step in extra) <= MOST_SECONDS_FOR_OPTIONS
+    safe = all(hazard.reluctance is Reluctance.FREE for step in extra for hazard in step.hazards)
+    return both if cheap and safe else definitions
 
 
 def closure(positions: list[int], needs: Mapping[int, tuple[int, ...]]) -> frozenset[int]:
@@ -114,6 +132,17 @@ def impossible_steps(graph: SessionGraph, demands: Demands, lost: frozenset[int]
             reasons[position] = f"it reads {', '.join(graph.covariables[gone].names)}, which cannot be moved"
         elif blocked is not None:
             reasons[position] = reasons[blocked]
+    return reasons
+
+
+def doubtful_steps(graph: SessionGraph, demands: Demands) -> dict[int, str]:
+    """Steps that may come out different, by themselves or through a step they need, each with the reason."""
+    reasons: dict[int, str] = {}
+    for step in graph.steps:
+        own = next((h.reason for h in step.hazards if h.reluctance >= Reluctance.LAST_RESORT), "")
+        inherited = next((reasons[needed] for needed in demands.needs[step.position] if needed in reasons), "")
+        if own or inherited:
+            reasons[step.position] = own or inherited
     return reasons
 
 

@@ -17,7 +17,15 @@ from dataclasses import dataclass, replace
 from nbdag.errors import PlanError
 from nbdag.model import Action, Decision, Diagnostic, Load, Plan, Reluctance, Replay, SessionGraph, Severity, Step
 from nbdag.replay.cost import NANOSECONDS, CostModel
-from nbdag.replay.demands import Demands, closure, demand, forced_steps, impossible_steps, lost_covariables
+from nbdag.replay.demands import (
+    Demands,
+    closure,
+    demand,
+    doubtful_steps,
+    forced_steps,
+    impossible_steps,
+    lost_covariables,
+)
 from nbdag.replay.mincut import INFINITE, FlowNetwork
 
 EXPLAINED = 4_000_000
@@ -52,6 +60,7 @@ class Problem:
     costs: CostModel
     lost: Mapping[int, str]  # covariable -> why
     impossible: Mapping[int, str]  # step -> why
+    doubtful: Mapping[int, str]  # step -> why it may come out different
     forced: frozenset[int]
     must_store: frozenset[int]
     must_replay: frozenset[int]
@@ -98,12 +107,20 @@ def pose(graph: SessionGraph, costs: CostModel, preferences: Preferences = Prefe
     altered = frozenset(number for number, covariable in enumerate(graph.covariables) if covariable.altered)
     lost = lost_covariables(graph, demands, named_store)
     impossible = impossible_steps(graph, demands, frozenset(lost))
+    named_replay = _numbers(graph, preferences.replay)
+    doubtful = doubtful_steps(graph, demands)
+    # Not even for free: a value that other replays would produce on the way, but perhaps not the same, is stored.
+    exact = frozenset(
+        number
+        for number, makers in demands.makers.items()
+        if number not in named_replay and any(maker in doubtful for maker in makers)
+    )
     must_store = frozenset(
-        number for number in named_store | altered if number not in lost and graph.covariables[number].storable
+        number for number in named_store | altered | exact if number not in lost and graph.covariables[number].storable
     )
     must_replay = frozenset(
         number
-        for number in _numbers(graph, preferences.replay) - must_store
+        for number in named_replay - must_store
         if number not in lost and not any(maker < 0 or maker in impossible for maker in demands.makers[number])
     )
     forced = forced_steps(graph, demands, impossible)
@@ -114,7 +131,7 @@ def pose(graph: SessionGraph, costs: CostModel, preferences: Preferences = Prefe
             "run the cells that make them under nbdag analyze, so that they can be replayed",
         )
     learned = dict(preferences.learned)
-    return Problem(graph, demands, costs, lost, impossible, forced, must_store, must_replay, learned)
+    return Problem(graph, demands, costs, lost, impossible, doubtful, forced, must_store, must_replay, learned)
 
 
 def _numbers(graph: SessionGraph, names: frozenset[str]) -> frozenset[int]:
@@ -289,7 +306,8 @@ def _decide(problem: Problem, stored: frozenset[int]) -> Iterable[Decision]:
         if covariable.altered:
             obstacle = "it changed while no cell ran"
         elif number in problem.must_store:
-            obstacle = problem.why(number, "--store asks for it")
+            reasons = [f"replay is not exact: {problem.doubtful[m]}" for m in makers if m in problem.doubtful]
+            obstacle = problem.why(number, reasons[0] if reasons else "--store asks for it")
         elif any(maker < 0 for maker in makers):
             obstacle = "nothing recorded made it"
         elif any(maker in problem.impossible for maker in makers):

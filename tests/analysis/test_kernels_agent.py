@@ -79,6 +79,18 @@ def test_the_kernel_does_not_notice(session: Session, client: BlockingKernelClie
     assert shown(client, "set(events[1:])") in {"set()", "{'post_execute'}"}
 
 
+def test_attaching_draws_no_random_number(session: Session, client: BlockingKernelClient) -> None:
+    ask = {"it": "hash(__import__('random').getstate())"}
+    states = []
+    for _ in range(2):
+        content = client.execute("", silent=True, store_history=False, user_expressions=ask, reply=True, timeout=30)[
+            "content"
+        ]
+        states.append(content["user_expressions"]["it"]["data"]["text/plain"])
+        KernelAgent(session.connection_file).close()
+    assert states[0] == states[1]
+
+
 def test_the_recorder_is_put_there_once(session: Session) -> None:
     with KernelAgent(session.connection_file, source=FAKE.replace("AGENT_VERSION = 1", "AGENT_VERSION = 0")):
         pass

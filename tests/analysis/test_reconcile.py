@@ -182,7 +182,7 @@ HAZARDS = [
     ("a file that must be read and nobody saw", effect(K.FILE_READ), ran(), LAST),
     ("a file that may be read and was not", effect(K.FILE_READ, MAY), ran(), FREE),
     ("a file that is unchanged", effect(K.FILE_READ), ran(files=(use(__file__),)), RISK),
-    ("a file that has changed", effect(K.FILE_READ), ran(files=(use(__file__, "other"),)), LAST),
+    ("a file that has changed", effect(K.FILE_READ), ran(files=(use(__file__, "other"),)), NEVER),
     ("a file that is gone", effect(K.FILE_READ), ran(files=(use("/no/such/file"),)), LAST),
     ("a file whose content was too large to digest", effect(K.FILE_READ), ran(files=(use(__file__, ""),)), LAST),
     ("a file that was written", effect(K.FILE_WRITE, MAY), ran(files=(use("out", mode="w"),)), NEVER),

@@ -131,6 +131,18 @@ def test_a_reader_between_two_bindings_of_a_linked_group_does_not_wait_for_its_l
     assert replayed(session("-> a", "a -> gen", "a -> b", linked=[("a", "b")], unstorable=["gen"]))[:2] == [0, 1]
 
 
+def test_a_value_that_may_come_out_different_is_stored_even_where_its_statement_is_replayed() -> None:
+    # t, gen = time.time(), generator()
+    graph = session("-> t gen", unstorable=["gen"], hazards={0: [CLOCK]})
+    assert actions(graph) == {"gen": "replay", "t": "store"}
+
+
+def test_doubt_is_inherited() -> None:
+    # cell 1: a = time.time()   cell 2: gen, b = f(a)   cell 3: a = 0
+    graph = session("-> a", "a -> gen b", "-> a", unstorable=["gen"], hazards={0: [CLOCK]})
+    assert actions(graph)["b"] == "store"
+
+
 def test_nothing_movable_is_an_error() -> None:
     with pytest.raises(PlanError, match="gen"):
         make_plan(session("-> gen", unstorable=["gen"], hazards={0: [NEVER]}), CostModel())
@@ -190,7 +202,9 @@ def test_the_plan_is_as_cheap_as_the_best_of_all_subsets(graph: SessionGraph) ->
         cost
         for size in range(len(numbers) + 1)
         for stored in itertools.combinations(numbers, size)
-        if not any(problem.given(n) for n in stored) and (cost := evaluate(problem, frozenset(stored))) is not None
+        if problem.must_store <= set(stored)
+        and not any(problem.given(n) for n in stored)
+        and (cost := evaluate(problem, frozenset(stored))) is not None
     )
     assert evaluate(problem, cheapest(problem)) == best
 

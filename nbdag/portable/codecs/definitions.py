@@ -16,6 +16,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from nbdag.portable.codecs.classes import reduce_class_by_source
 from nbdag.portable.encoder import RESTORERS_MODULE, GroupEncoder, Refused, belongs_to_nbdag
+from nbdag.portable.objects import registered_with
 
 CellType = type((lambda cell: lambda: cell)(0).__closure__[0])  # type: ignore[index]
 MAIN = "__main__"
@@ -227,6 +228,12 @@ def _function_patch(function: Any, depth: int) -> Dict[str, Any]:
     attributes = {name: item for name, item in function.__dict__.items() if name != "__wrapped__"}
     if attributes:
         patch["dict"] = attributes
+    code = function.__code__
+    if "__wrapped__" not in function.__dict__:  # functools.wraps sets them again
+        if function.__name__ != code.co_name:
+            patch["name"] = function.__name__
+        if function.__doc__ is not None and function.__doc__ not in code.co_consts:
+            patch["doc"] = function.__doc__
     closure: Dict[str, Any] = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):  # noqa: B905
         try:
@@ -264,7 +271,11 @@ def _class_patch(kind: type, depth: int) -> Dict[str, Any]:
             attributes[name] = ("value", item)
     if hasattr(kind, "__members__") or hasattr(kind, "_member_map_"):  # the members of an enum are its own
         return {}
-    return {"attributes": attributes} if attributes else {}
+    patch: Dict[str, Any] = {"attributes": attributes} if attributes else {}
+    virtual = registered_with(kind)
+    if virtual:
+        patch["registered"] = virtual
+    return patch
 
 
 def _is_descriptor(item: Any) -> bool:

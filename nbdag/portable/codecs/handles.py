@@ -1,4 +1,4 @@
-"""Open files: reopened on the target where they stand; closed ones come back closed."""
+"""Open files and databases in files: reopened on the target where they stand; closed ones come back closed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,52 @@ from nbdag.portable.encoder import GroupEncoder, Refused
 
 
 def choose_handle_codec(kind: type, encoder: GroupEncoder) -> Any:
-    """Files that ``open`` returns, and the standard streams."""
+    """Files that ``open`` returns, the standard streams, and connections to SQLite files."""
     if kind in (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO):
         return _reduce_handle
     if kind in (type(sys.stdout), type(sys.stderr)):
         return _reduce_stream
+    sqlite = sys.modules.get("sqlite3")
+    if sqlite is not None and kind is sqlite.Connection:
+        return _reduce_database
     return None
+
+
+def _reduce_database(value: Any, encoder: GroupEncoder) -> Any:
+    """A connection to a file, if nothing is in it that only this process has: it can be opened again."""
+    cursor_of = sys.modules["sqlite3"].Cursor
+
+    def ask(question: str, connection: Any = value) -> Any:
+        cursor = cursor_of(connection)
+        cursor.row_factory = None
+        return [tuple(row) for row in cursor.execute(question)]
+
+    factory = value.text_factory
+    try:
+        value.text_factory = str
+        databases = [row for row in ask("PRAGMA database_list") if row[1] != "temp"]
+        temporary = ask("SELECT name FROM sqlite_temp_master")
+        fresh = sys.modules["sqlite3"].connect(":memory:")
+        try:
+            own_functions = set(ask("PRAGMA function_list")) ^ set(ask("PRAGMA function_list", fresh))
+            collations = [{row[1] for row in ask("PRAGMA collation_list", one)} for one in (value, fresh)]
+        finally:
+            fresh.close()
+    except Exception as error:
+        if "closed" in str(error):
+            return encoder.restorer("database"), ("", None, None, None)
+        raise Refused(value, "an open database connection belongs to its process (%s)" % error) from None
+    finally:
+        try:
+            value.text_factory = factory
+        except Exception:  # closed
+            pass
+    path = databases[0][2] if databases else ""
+    if len(databases) != 1 or not path or temporary or own_functions or collations[0] != collations[1]:
+        raise Refused(value, "an open database connection belongs to its process")
+    if value.in_transaction:
+        raise Refused(value, "the database has changes that are not committed")
+    return encoder.restorer("database"), (path, value.isolation_level, value.row_factory, factory)
 
 
 def _reduce_stream(value: Any, encoder: GroupEncoder) -> Any:

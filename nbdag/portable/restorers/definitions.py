@@ -156,6 +156,12 @@ def restore_patch(target: Any, patch: Any) -> None:
         target.__kwdefaults__ = patch["kwdefaults"]
     if "dict" in patch:
         target.__dict__.update(patch["dict"])
+    if "name" in patch:
+        target.__name__ = patch["name"]
+    if "doc" in patch:
+        target.__doc__ = patch["doc"]
+    for virtual in patch.get("registered", ()):
+        target.register(virtual)
     cells = dict(zip(target.__code__.co_freevars, target.__closure__ or ())) if "closure" in patch else {}  # noqa: B905
     for name, (how, item) in patch.get("closure", {}).items():
         if name in cells and how == "value":

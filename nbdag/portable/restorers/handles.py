@@ -53,3 +53,21 @@ def _write_only(path: str) -> Any:
     raw = io.FileIO(descriptor, "wb", closefd=True)
     raw.name = path
     return raw
+
+
+def restore_database(path: str, isolation: Any, row_factory: Any, text_factory: Any) -> Any:
+    """A connection to the SQLite file at ``path``, which must be there; a closed one where that is ""."""
+    import sqlite3
+    from urllib.request import pathname2url
+
+    if not path:
+        closed = sqlite3.connect(":memory:")
+        closed.close()
+        return closed
+    if not os.path.isfile(path):
+        raise FileNotFoundError("the database %s is not here" % path)
+    mode = "rw" if os.access(path, os.W_OK) else "ro"
+    connection = sqlite3.connect("file:%s?mode=%s" % (pathname2url(path), mode), isolation_level=isolation, uri=True)
+    connection.row_factory = row_factory
+    connection.text_factory = text_factory
+    return connection

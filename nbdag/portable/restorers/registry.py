@@ -46,7 +46,7 @@ from nbdag.portable.restorers.frames import (
     restore_series,
     restore_text,
 )
-from nbdag.portable.restorers.handles import restore_handle, restore_stream
+from nbdag.portable.restorers.handles import restore_database, restore_handle, restore_stream
 from nbdag.portable.restorers.plain import (
     restore_count,
     restore_dead_weakref,
@@ -71,6 +71,7 @@ RESTORERS: Dict[str, Callable[..., Any]] = {
     "cell_contents": restore_cell_contents,
     "class_attributes": restore_class_attributes,
     "count": restore_count,
+    "database": restore_database,
     "datetime_index": restore_datetime_index,
     "datetimes": restore_datetimes,
     "dead_weakref": restore_dead_weakref,

@@ -37,7 +37,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """A finding about the notebook or the session; the run goes on. ``code`` is stable (``docs/errors.md``)."""
+    """A finding about the notebook or the session; the run goes on. ``code`` is stable (``docs/errors.md``).
+
+    ``excerpt`` is the line of the user's text that ``place`` begins in, shown with a caret.
+    """
 
     code: str
     severity: Severity
@@ -45,6 +48,7 @@ class Diagnostic:
     cell: int | None = None
     place: Place | None = None
     hint: str = ""
+    excerpt: str = ""
 
 
 # ------------------------------------------------------------------------------------------------ notebook

@@ -54,7 +54,9 @@ def align(facts: CellFacts, execution: Execution, nested: Sequence[Execution] = 
         statements = by_node[run.node]
         body = _body_runs(statements, inner, len(execution.statements))
         if body:
-            units.extend(Unit(statement, own) for statement, own in zip(statements, body, strict=True))
+            units.extend(Unit(statement, own) for statement, own in zip(statements, body, strict=False))
+            if len(statements) > len(body):
+                units.append(Unit(statements[-1], _without(run, body)))
             continue
         for index, statement in enumerate(statements):
             units.append(Unit(statement, run, len(statements), index == len(statements) - 1))
@@ -62,13 +64,24 @@ def align(facts: CellFacts, execution: Execution, nested: Sequence[Execution] = 
 
 
 def _body_runs(statements: list[Statement], inner: dict[int, Execution], nodes: int) -> Sequence[StatementRun]:
-    """The runs of a ``%%capture`` body, which IPython executes as a cell inside the cell; () where they do not fit."""
+    """The runs of a ``%%capture`` body, which IPython executes as a cell inside the cell; () where they do not fit.
+
+    The last statement may be the magic itself: ``%%capture out`` binds ``out``.
+    """
     if nodes != 1 or len(inner) != 1:
         return ()
     (child,) = inner.values()
-    if len(child.statements) != len(statements) or child.outcome is not Outcome.OK:
+    extra = statements[-1].kind is StatementKind.MAGIC and statements[-1].python is None
+    if child.outcome is not Outcome.OK or len(child.statements) != len(statements) - extra:
         return ()
     return child.statements
+
+
+def _without(run: StatementRun, body: Sequence[StatementRun]) -> StatementRun:
+    """What is left of ``run`` for the magic itself when its ``body`` has been accounted for."""
+    done = {name for inner in body for name in inner.bound}
+    left = tuple(name for name in run.bound if name not in done)
+    return StatementRun(node=run.node, line=run.line, end_line=run.line, seconds=0.0, bound=left)
 
 
 def _merged(runs: Sequence[StatementRun]) -> StatementRun:

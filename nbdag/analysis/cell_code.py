@@ -390,8 +390,8 @@ def _spans_by_metadata(module: libcst.Module, lines: Lines) -> list[tuple[int, i
 # ---------------------------------------------------------------------------------------------- what is refused
 
 
-def _refused(code: str, message: str, place: Place | None, hint: str = "") -> Lowered:
-    return Lowered(Translated(""), None, (), (Diagnostic(code, Severity.ERROR, message, None, place, hint),))
+def _refused(code: str, message: str, place: Place | None, hint: str = "", excerpt: str = "") -> Lowered:
+    return Lowered(Translated(""), None, (), (Diagnostic(code, Severity.ERROR, message, None, place, hint, excerpt),))
 
 
 def _syntax_error(problem: SyntaxError | None, text: str, lines: Lines) -> Lowered:
@@ -403,13 +403,11 @@ def _syntax_error(problem: SyntaxError | None, text: str, lines: Lines) -> Lower
     start = lines.offset(line, column)
     line, column = lines.point(max(min(start, len(text)), 0))
     place = Place(line, column, line, column + 1)
+    excerpt = text.split("\n")[line - 1][:200].rstrip("\r")
     if "Missing parentheses in call to" in message or ("print" in message and "Did you mean" in message):
-        return _refused(
-            "python-2", f"line {line}: the cell is Python 2: {message}", place, "convert it with 2to3; it is left out"
-        )
-    return _refused(
-        "syntax-error", f"line {line}, column {column + 1}: {message}", place, "the cell is left out; the others go on"
-    )
+        hint = "convert it with 2to3; it is left out"
+        return _refused("python-2", f"the cell is Python 2: {message}", place, hint, excerpt)
+    return _refused("syntax-error", message, place, "the cell is left out; the others go on", excerpt)
 
 
 def _whole_magic(source: str, translated: Translated, lines: Lines) -> Lowered:

@@ -28,11 +28,13 @@ from nbdag.model import (
     CellFacts,
     Certainty,
     Covariable,
+    Diagnostic,
     EffectKind,
     Execution,
     Hazard,
     Reluctance,
     SessionGraph,
+    Severity,
     Statement,
     StatementKind,
     Step,
@@ -62,7 +64,8 @@ def reconcile(facts: Sequence[CellFacts], trace: Trace, digest_of: DigestOfFile 
     for execution, cell in zip(trace.executions, facts, strict=True):
         if execution.parent is None:
             builder.add(execution, align(cell, execution, nested.get(execution.ordinal, ())))
-    return SessionGraph(tuple(builder.steps), covariables_of(trace, builder.current, builder.patches))
+    covariables = covariables_of(trace, builder.current, builder.patches)
+    return SessionGraph(tuple(builder.steps), covariables, tuple(builder.findings))
 
 
 def covariables_of(
@@ -70,8 +73,8 @@ def covariables_of(
 ) -> tuple[Covariable, ...]:
     """The active co-variables that the survey found, each name in its current version.
 
-    ``patches`` are the steps that set attributes of modules, and of classes and functions of libraries: these are stored
-    by name, so the steps must be replayed.
+    ``patches`` are the steps that set attributes of modules, and of classes and functions of libraries: these are
+    stored by name, so the steps must be replayed.
     """
     groups: dict[int, list[int]] = {}
     for index, variable in enumerate(trace.variables):
@@ -90,7 +93,7 @@ def covariables_of(
                 size=variables[0].size,
                 store_seconds=variables[0].store_seconds,
                 storable=all(variable.storable for variable in variables) and not patched,
-                obstacle="what belongs to a library is stored by its name, without what was set in it" if patched else obstacle,
+                obstacle=PATCHED if patched else obstacle,
                 kind=kind,
                 altered=any(variable.altered for variable in variables),
             )
@@ -114,6 +117,7 @@ class _Builder:
         self._named = frozenset(v.name for v in variables if v.type in NAMED_TYPES or v.type.endswith("Meta"))
         self.steps: list[Step] = []
         self.current: dict[str, Version] = {}
+        self.findings: list[Diagnostic] = []
         self.patches: frozenset[int] = frozenset()  # steps that set attributes of modules
         self.imported: frozenset[str] = frozenset()  # names that an import bound last
         self._digest_of = digest_of
@@ -175,10 +179,17 @@ class _Builder:
             self.current.pop(name, None)
 
     def _patched(self, statement: Statement, unit: Unit, hazards: Sequence[Hazard]) -> frozenset[str]:
-        """The modules, classes and functions of libraries whose attributes ``statement`` sets, if it can be replayed."""
-        if unit.run is None or any(hazard.reluctance >= Reluctance.LAST_RESORT for hazard in hazards):
+        """The modules, and classes and functions of libraries, whose attributes ``statement`` sets.
+
+        Where it cannot be replayed nothing brings that back: this is said, and the library itself is not lost for it.
+        """
+        names = modules_patched(statement.python or "", self._modules | (self.imported & self._named))
+        doubt = next((hazard.reason for hazard in hazards if hazard.reluctance >= Reluctance.LAST_RESORT), "")
+        if names and (doubt or unit.run is None):
+            what = f"what {(statement.python or '').strip()[:60]!r} set in {', '.join(sorted(names))} is not restored"
+            self.findings.append(Diagnostic(Severity.WARNING, f"{what}: {doubt}" if doubt else what))
             return frozenset()
-        return modules_patched(statement.python or "", self._modules | (self.imported & self._named))
+        return names
 
     def _changes_options(self, statement: Statement, hazards: Sequence[Hazard]) -> bool:
         if not statement.python or any(hazard.reluctance >= Reluctance.LAST_RESORT for hazard in hazards):
@@ -210,10 +221,12 @@ def modules_patched(python: str, modules: frozenset[str]) -> frozenset[str]:
         while isinstance(target, ast.Attribute | ast.Subscript):
             path.append(target.attr if isinstance(target, ast.Attribute) else "[]")
             target = target.value
-        if isinstance(target, ast.Name) and target.id in modules and path and path[-1] not in CAPTURED.get(target.id, ()):
+        if isinstance(target, ast.Name) and target.id in modules and path[-1] not in CAPTURED.get(target.id, ()):
             found.add(target.id)
     return frozenset(found)
 
+
+PATCHED = "what belongs to a library is stored by its name, without what was set in it"
 
 NAMED_TYPES = ("type", "function", "builtin_function_or_method")
 """Types of what a library defines and a pickle refers to by name; metaclasses beside."""

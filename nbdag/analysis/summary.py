@@ -12,6 +12,7 @@ from nbdag.model import (
     Edge,
     Evidence,
     Execution,
+    Outcome,
     SessionGraph,
     Trace,
     ValueKind,
@@ -66,6 +67,8 @@ def add_runs(
             continue
         last = runs[-1]
         seen = {effect for run in last.statements for effect in run.effects}
+        reached = {name for run in last.statements for name in run.reached}
+        whole = last.known and last.outcome is Outcome.OK and last.statements
         result.append(
             replace(
                 summary,
@@ -74,6 +77,8 @@ def add_runs(
                 seconds=last.seconds if last.known else None,
                 outcome=last.outcome,
                 error=last.error,
+                # Aliases that the text allows and the running code did not reach are none.
+                uses=tuple(name for name in summary.uses if name in reached) if whole else summary.uses,
                 mutates=tuple(sorted(mutated.get(last.ordinal, set()))) if last.known else summary.mutates,
                 effects=tuple(sorted(seen.union(summary.effects))),
             )

@@ -25,7 +25,8 @@ def local_modules_state(withheld: Callable[[str], bool]) -> Dict[str, List[Any]]
     """
     found: Dict[str, List[Any]] = {}
     room = MOST_MODULE_TEXT
-    for name, module in sorted(list(sys.modules.items())):
+    for name in sorted(sys.modules):
+        module: Any = sys.modules.get(name)
         file = local_file(name, module)
         if not file:
             continue
@@ -140,7 +141,7 @@ def install_local_modules(modules: Dict[str, List[Any]]) -> Optional[str]:
     for name, module in loaded:
         if name in modules and module_text(name, getattr(module, "__dict__", {})) != modules[name][2]:
             other.append(name)
-    sys.meta_path.insert(0, LocalModules(modules))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, LocalModules(modules))
     return "another module of this name was loaded here before: " + ", ".join(sorted(other)) if other else None
 
 

@@ -127,6 +127,11 @@ def print_diagnostics(diagnostics: Sequence[Diagnostic], page: Page) -> None:
         )
         for line in rest:
             page.line(f"    {line}")
+        if finding.excerpt and finding.place is not None:
+            page.line(f"    {finding.excerpt}")
+            # A tab before the caret must be a tab, or it points elsewhere.
+            before = finding.excerpt[: finding.place.column]
+            page.line("    " + "".join("\t" if character == "\t" else " " for character in before) + "^")
         if finding.hint:
             page.line(f"    {finding.hint}", "faint")
 

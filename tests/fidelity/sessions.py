@@ -180,4 +180,33 @@ SKLEARN = [
     session("a plot", "import matplotlib\nmatplotlib.use('agg')\nimport matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nline, = ax.plot([1, 3, 2])", "ax.set_title('t')", probes="ax.get_title()\nlist(line.get_ydata())\nax.figure is fig", needs="matplotlib"),
 ]
 
-SESSIONS = [*SHARING, *NUMPY, *PANDAS, *UNSTORABLE, *WORLD, *VALUES, *CELLS, *SKLEARN]
+WILD = [
+    session("a module beside the notebook", "open('utils_nb.py', 'w').write('K = [1]\\ndef f(x): return x + 1\\nclass C:\\n    def __init__(self, v): self.v = v\\n')", "import utils_nb\nfrom utils_nb import f, C\nc = C(3)\ny = f(2)", "utils_nb.K.append(2)",
+            probes="y\nc.v\nf(5)\nutils_nb.K\ntype(c) is utils_nb.C"),
+    session("a package beside the notebook", "import os\nos.makedirs('pkg_nb', exist_ok=True)\nopen('pkg_nb/__init__.py', 'w').write('from .sub import z\\n')\nopen('pkg_nb/sub.py', 'w').write('z = [1]\\nclass Q: pass\\n')", "import pkg_nb.sub as ps\nq = ps.Q()\nps.z.append(2)",
+            probes="ps.z\ntype(q) is ps.Q\n__import__('pkg_nb').z is ps.z"),
+    session("%%writefile and an import of it", "%%writefile helper_nb.py\nX = 3\ndef g(): return X\n", "import helper_nb\nv = helper_nb.g()", probes="v\nhelper_nb.g()\n__import__('inspect').getsource(helper_nb.g)"),
+    session("a module made by hand", "import sys, types\nm = types.ModuleType('fakemod')\nm.val = [1]\nsys.modules['fakemod'] = m\nimport fakemod\nfrom fakemod import val", probes="fakemod.val is val\nm is fakemod\n__import__('fakemod').val"),
+    session("a patched library function", "import numpy as np\n_orig = np.mean\nnp.mean = lambda *a, **k: 42\nx = np.mean([1, 2])", probes="x\nnp.mean([1])\nfloat(_orig([1, 3]))", needs="numpy"),
+    session("values set in a library", "import math, json\njson.dumps.tag = 1\nmath.tau2 = 6.28\nsetattr(json, 'MY', [1])", probes="math.tau2\njson.MY\njson.dumps.tag"),
+    session("a patched library class", "import collections\nfrom fractions import Fraction\nFraction.twice = lambda self: self * 2\nf = Fraction(1, 2)", "collections.Counter.five = lambda s: 5", probes="f.twice()\ncollections.Counter().five()"),
+    session("an option that is a function", "import pandas as pd, numpy as np\npd.set_option('display.float_format', lambda x: '%.3f' % x)\ndf = pd.DataFrame({'a': [1.23456]})", "np.set_printoptions(formatter={'float': lambda v: f'<{v}>'})", probes="str(df)\nstr(np.array([1.5]))", needs="pandas"),
+    session("an option set through an attribute", "import pandas as pd\npd.options.display.float_format = '{:.1f}'.format\ndf = pd.DataFrame({'a': [1.234]})", probes="str(df)", needs="pandas"),
+    session("a virtual subclass", "import abc\nclass B(abc.ABC): pass\nclass X: pass\nB.register(X)", "B.register(int)", probes="issubclass(X, B)\nisinstance(3, B)\nisinstance('s', B)"),
+    session("a function renamed and documented", "def f(): return 1\nf.__doc__ = 'hey'\nf.__name__ = 'ff'", probes="f.__doc__, f.__name__"),
+    session("a database in a file", "import sqlite3\ndb = sqlite3.connect('t.db')\ndb.execute('create table t (x)')", "_ = db.execute('insert into t values (1)')\ndb.commit()", "rows = db.execute('select * from t').fetchall()", probes="rows\ndb.execute('select count(*) from t').fetchone()"),
+    session("a frame from a database, closed since", "import pandas as pd, sqlite3\ncon = sqlite3.connect('v.db')\npd.DataFrame({'a': [1, 2]}).to_sql('t', con, index=False)\ndf = pd.read_sql('select * from t', con)\ncon.close()", probes="df.to_dict()\ncon.execute('select 1')", needs="pandas"),
+    session("a reader over a file rewritten since", "import csv\nopen('r.csv', 'w').write('a,b\\nc,d\\n')\nrd = csv.reader(open('r.csv'))\nrow = next(rd)\nkeep = [1]", "open('r.csv', 'w').write('x,y\\n')", probes="row, keep", lost="rd"),
+    session("__getstate__ and __reduce__ that lose", "class P:\n    __slots__ = ('a', 'b')\n    def __getstate__(self): return {'a': self.a}\n    def __setstate__(self, s):\n        self.a = s['a']\n        self.b = 'reset'\nclass R:\n    def __init__(self, x): self.x, self.log = x, []\n    def __reduce__(self): return R, (self.x,)\np = P()\np.a, p.b = 1, [2]\nr = R(1)", "p.a = 5\nr.log.append('a')", probes="p.a, p.b\nr.x, r.log"),
+    session("a late thread", "import threading, time\nout = []\ndef work():\n    time.sleep(0.3)\n    out.append('late')\nth = threading.Thread(target=work)\nth.start()", "time.sleep(0.6)", "y = 2", probes="out, y"),
+    session("a change by a signal", "import os, signal\nhits = []\n_ = signal.signal(signal.SIGUSR2, lambda s, f: hits.append(int(s)))", "os.kill(os.getpid(), signal.SIGUSR2)", "n = len(hits)", probes="hits, n"),
+    session("out of order and edited", "x = 1", "y = x + 1", "x = 10", "z = y + x", "y = x * 2", "def f(): return y\nr = [f()]", "def f(): return z\nr.append(f())", probes="x, y, z, r, f()"),
+    session("a failure in the middle of a loop", "acc = []\nfor i in range(5):\n    acc.append(i)\n    if i == 3: raise RuntimeError\n    j = i", "m = len(acc)", probes="acc, i, j, m"),
+    session("deleted by a function and made again", "tmp = [1]\nkeep = tmp\ndef clean():\n    global tmp\n    del tmp\nclean()", "tmp = 'new'", probes="tmp, keep"),
+    session("a metaclass that registers", "reg = {}\nclass Meta(type):\n    def __new__(m, n, b, ns, **kw):\n        c = super().__new__(m, n, b, ns)\n        reg[n] = c\n        c.kw = kw\n        return c\nclass A(metaclass=Meta, flag=1): pass\nclass B(A): pass\nb = B()", probes="sorted(reg)\nreg['B'] is B\nA.kw, b.kw"),
+    session("objects changed under their class", "class A: v = 'A'\nclass B: v = 'B'\na = A()", "a.__class__ = B\nb = A()\nb.__dict__ = a.__dict__\nb.z = 2", probes="a.v, b.v\na.z\na.__dict__ is b.__dict__"),
+    session("itertools half-way", "import itertools as it\na, b = it.tee(iter([1, 2, 3]))\nnext(a)\nch = it.chain([1], iter([2, 3]))\nnext(ch)\ngb = it.groupby('aabb')\nk, grp = next(gb)\npr = it.product('ab', [1])\nnext(pr)", probes="list(a), list(b)\nlist(ch)\nk, list(grp)\nlist(pr)"),
+    session("a generator that is sent to", "def gen():\n    seen = []\n    while True:\n        seen.append((yield seen))\ng = gen()\ns = next(g)", "g.send(1)", probes="s\ng.send(2) is s\ns"),
+]
+
+SESSIONS = [*SHARING, *NUMPY, *PANDAS, *UNSTORABLE, *WORLD, *VALUES, *CELLS, *SKLEARN, *WILD]

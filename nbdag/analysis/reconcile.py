@@ -187,7 +187,9 @@ class _Builder:
         doubt = next((hazard.reason for hazard in hazards if hazard.reluctance >= Reluctance.LAST_RESORT), "")
         if names and (doubt or unit.run is None):
             what = f"what {(statement.python or '').strip()[:60]!r} set in {', '.join(sorted(names))} is not restored"
-            self.findings.append(Diagnostic(Severity.WARNING, f"{what}: {doubt}" if doubt else what))
+            self.findings.append(
+                Diagnostic("library-not-restored", Severity.WARNING, f"{what}: {doubt}" if doubt else what)
+            )
             return frozenset()
         return names
 

@@ -101,13 +101,13 @@ class LocalModules:
         self.settled = False  # the plan has run: what is imported from now on begins where the session's left off
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:
-        """The target's own module where it is the same, else the session's."""
+        """The session's module; its file is the target's own where that is the same."""
         if name not in self.modules:
             return None
         package, file, text = self.modules[name][:3]
         own = PathFinder.find_spec(name, path)
-        if own is not None and own.loader is not None and module_text(name, {"__loader__": own.loader}) == text:
-            return own
+        if own is not None and own.origin and module_text(name, {"__loader__": own.loader}) == text:
+            file = own.origin
         spec = ModuleSpec(name, self, origin=file, is_package=package)  # type: ignore[arg-type]
         spec.has_location = True
         if package:
@@ -119,8 +119,8 @@ class LocalModules:
 
     def exec_module(self, module: Any) -> None:
         """Run the module's text."""
-        _, file, text, values = self.modules[module.__name__]
-        exec(compile(text, file, "exec", dont_inherit=True), module.__dict__)
+        _, _, text, values = self.modules[module.__name__]
+        exec(compile(text, module.__spec__.origin, "exec", dont_inherit=True), module.__dict__)
         if self.settled:
             set_globals(module, values)
 

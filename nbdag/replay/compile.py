@@ -123,13 +123,14 @@ def compile_session(
         staging = _Staging(work / "staging")
         staging.directory.mkdir()
         world = _world(agent, work)
+        modules = frozenset(module[1] for module in world["process_state"].get("modules", {}).values())
         witness = Testimony.of_kernel(agent, work / "live.json") if verify else None
         tried: set[tuple[str, Action]] = set()
         rounds, candidate = 0, work / "bundle"
         best, best_preferences = -1, preferences
         while True:
             rounds += 1
-            plan = _label(make_plan(graph, costs, preferences), graph, labels, trace)
+            plan = _label(make_plan(graph, costs, preferences), graph, labels, trace, modules)
             by_name = _definitions(graph, plan)
             say(f"writing {_count(plan, Load)} stored and {_count(plan, Replay)} replayed steps")
             encoded = staging.encode(agent, plan, by_name)
@@ -237,8 +238,11 @@ def _definitions(graph: SessionGraph, plan: Plan) -> tuple[str, ...]:
     )
 
 
-def _label(plan: Plan, graph: SessionGraph, labels: Labels, trace: Trace) -> Plan:
-    """``plan`` with its replays named by cell, and without those that have nothing to run."""
+def _label(plan: Plan, graph: SessionGraph, labels: Labels, trace: Trace, modules: frozenset[str]) -> Plan:
+    """``plan`` with its replays named by cell, and without those that have nothing to run.
+
+    ``modules`` are the files of modules that the bundle brings: no target needs to have them.
+    """
     steps: list[Load | Replay] = []
     for step in plan.steps:
         if isinstance(step, Replay):
@@ -246,7 +250,7 @@ def _label(plan: Plan, graph: SessionGraph, labels: Labels, trace: Trace) -> Pla
                 continue
             execution = graph.steps[step.position].execution
             cwd = trace.executions[execution].cwd
-            files = step.files
+            files = tuple(use for use in step.files if use.absolute not in modules)
             if any(hazard.reluctance is Reluctance.LAST_RESORT for hazard in graph.steps[step.position].hazards):
                 # Its files have changed already: they are looked for, but are no reason to refuse all the rest.
                 files = tuple(replace(use, size=UNCHECKED, digest="") for use in files)

@@ -262,7 +262,7 @@ def lay_out(problem: Problem, stored: frozenset[int]) -> Plan:
         store_all_cost=_seconds(problem, _store_all(problem)),
         replay_all_cost=_seconds(problem, _replay_all(problem)),
         dropped=tuple(sorted(bound - moved)),
-        diagnostics=(*graph.diagnostics, *_findings(problem, replayed)),
+        diagnostics=tuple(_findings(problem, replayed)),
     )
 
 

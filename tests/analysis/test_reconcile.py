@@ -6,7 +6,7 @@ import pytest
 
 from nbdag.analysis.alignment import align
 from nbdag.analysis.hazards import hazards_of
-from nbdag.analysis.reconcile import reconcile
+from nbdag.analysis.reconcile import modules_patched, reconcile
 from nbdag.model import (
     Access,
     AccessKind,
@@ -19,6 +19,7 @@ from nbdag.model import (
     Outcome,
     Place,
     Reluctance,
+    SessionGraph,
     Statement,
     StatementKind,
     StatementRun,
@@ -210,3 +211,50 @@ def test_an_interrupted_statement_is_never_replayed() -> None:
 
 def test_a_magic_without_python_is_never_replayed() -> None:
     assert hazards_of(says("b:x", python=None), ran(), Execution(0, "", Outcome.OK))[0].reluctance is NEVER
+
+
+PATCHES = [
+    ("an attribute of a module", "np.mean = f", "np"),
+    ("one further down", "np.linalg.norm = f", "np"),
+    ("an entry", "sys.modules['m'] = m", "sys"),
+    ("setattr", "setattr(np, 'mean', f)", "np"),
+    ("taking away", "del np.mean", "np"),
+    ("inside an if", "if x:\n    np.mean = f", "np"),
+    ("one of two targets", "a, np.b = 1, 2", "np"),
+    ("a call is none", "np.mean(x)", ""),
+    ("reading is none", "y = np.mean", ""),
+    ("in a function that is not called here", "def g():\n    np.mean = f", ""),
+    ("an attribute of a variable", "x.mean = f", ""),
+    ("the environment travels as process state", "os.environ['A'] = '1'", ""),
+    ("standard streams belong to each process", "sys.stdout = x", ""),
+    ("what is no Python", "np. = 1", ""),
+]
+
+
+@pytest.mark.parametrize(("sentence", "code", "expected"), PATCHES, ids=[row[0] for row in PATCHES])
+def test_assignments_into_modules(sentence: str, code: str, expected: str) -> None:
+    assert modules_patched(code, frozenset({"np", "sys", "os"})) == frozenset(expected.split())
+
+
+def patched_library(*effects: Effect) -> SessionGraph:
+    cells = [
+        (says("b:np", kind=StatementKind.IMPORT, python="import numpy as np"), ran(bound="np")),
+        (says("m:np", kind=StatementKind.ASSIGNMENT, python="np.mean = f", effects=effects), ran(reached="np")),
+    ]
+    executions = tuple(Execution(n, "", Outcome.OK, statements=(run,)) for n, (_, run) in enumerate(cells))
+    variables = (Variable("np", "module", ValueKind.MODULE, 0),)
+    return reconcile(
+        [CellFacts((statement,)) for statement, _ in cells],
+        Trace("3.11.7", "cpython", "python", "/", executions=executions, variables=variables),
+    )
+
+
+def test_a_patched_module_comes_back_with_its_patch() -> None:
+    graph = patched_library()
+    assert graph.covariables[0].versions[0].made_by == 1 and not graph.covariables[0].storable
+
+
+def test_a_patch_that_cannot_be_replayed_is_named_and_the_module_kept() -> None:
+    graph = patched_library(effect(K.CLOCK))
+    assert graph.covariables[0].storable
+    assert ["np" in finding.message for finding in graph.diagnostics] == [True]

@@ -359,7 +359,7 @@ def test_statements_have_their_places_and_durations(session: Session) -> None:
     session.run("\n\nimport time\n@staticmethod\ndef f():\n    pass\ntime.sleep(0.02)\n")
     runs = session.last().statements
     assert [(run.node, run.line, run.end_line) for run in runs] == [(0, 3, 3), (1, 4, 6), (2, 7, 7)]
-    assert runs[0].seconds < 0.02 <= runs[2].seconds < 1
+    assert runs[2].seconds >= 0.02 and runs[1].seconds < runs[2].seconds
     assert session.last().seconds >= 0.02
 
 

@@ -1,28 +1,53 @@
-"""Instances of ordinary classes when a structure is too deep for recursion.
+"""Instances of ordinary classes, where pickle's default form is not enough.
 
-    class Node: ...        # head -> node -> node -> ... a hundred thousand times
+    class Node: ...                       # head -> node -> node -> ... a hundred thousand times
+    def __init__(self): self.__dict__ = Borg.state
 
-First every node is made without attributes, then, last of all, each gets its own: pickling one never pickles the next.
-Only for classes whose instances do not need their attributes to be hashed or compared.
+When a structure is too deep for recursion, every node is first made without attributes and gets them last of all:
+pickling one never pickles the next. Only for classes whose instances do not need their attributes to be hashed or
+compared. And a ``__dict__`` that somebody else holds too stays that very dict: pickle would copy its items.
 """
 
 from __future__ import annotations
 
 import copyreg
+import sys
 from typing import Any
 
 from nbdag.portable.encoder import GroupEncoder
+from nbdag.portable.objects import has_instance_dict, instance_dict, is_session_class, slot_descriptors
 
 
 def choose_instance_codec(kind: type, encoder: GroupEncoder) -> Any:
-    """Take instances with pickle's default form apart, if the encoder works flat."""
-    if not encoder.options.get("flat") or kind in copyreg.dispatch_table or issubclass(kind, type):
+    """Take instances with pickle's default form apart: all if the encoder works flat, else those that share a dict."""
+    if kind in copyreg.dispatch_table or issubclass(kind, type):
         return None
     if kind.__reduce_ex__ is not object.__reduce_ex__ or kind.__reduce__ is not object.__reduce__:
         return None
-    if kind.__hash__ not in (None, object.__hash__):
+    if encoder.options.get("flat"):
+        return _reduce_flat if kind.__hash__ in (None, object.__hash__) else None
+    if not is_session_class(kind) or hasattr(kind, "__setstate__") or slot_descriptors(kind):
         return None
-    return _reduce_flat
+    if getattr(kind, "__getstate__", None) is not getattr(object, "__getstate__", None) or not has_instance_dict(kind):
+        return None
+    return _reduce_over_shared_dict
+
+
+class _Alone:
+    """An instance whose dict nobody else holds."""
+
+
+def _references(value: Any) -> int:
+    attributes = instance_dict(value)
+    return sys.getrefcount(attributes)
+
+
+def _reduce_over_shared_dict(value: Any, encoder: GroupEncoder) -> Any:
+    if not hasattr(sys, "getrefcount") or _references(value) <= _references(_Alone()):
+        return NotImplemented
+    reduction = value.__reduce_ex__(4)
+    more = reduction[2:] + (None,) * (5 - len(reduction))
+    return (*reduction[:2], instance_dict(value), more[1], more[2], encoder.restorer("shared_dict"))
 
 
 def _reduce_flat(value: Any, encoder: GroupEncoder) -> Any:

@@ -87,6 +87,11 @@ def restore_lru_cache(function: Any, maxsize: Any, typed: bool) -> Any:
     return functools.lru_cache(maxsize, typed)(function)
 
 
+def restore_shared_dict(value: Any, state: Any) -> None:
+    """An instance whose ``__dict__`` somebody else holds, too."""
+    object.__setattr__(value, "__dict__", state)
+
+
 def restore_state(value: Any, state: Any) -> None:
     """What pickle's BUILD does: the attributes of an instance."""
     setstate = getattr(value, "__setstate__", None)

@@ -57,6 +57,7 @@ from nbdag.portable.restorers.plain import (
     restore_method,
     restore_path,
     restore_rest,
+    restore_shared_dict,
     restore_state,
     restore_weakref,
 )
@@ -105,6 +106,7 @@ RESTORERS: Dict[str, Callable[..., Any]] = {
     "rest": restore_rest,
     "scalar": restore_scalar,
     "series": restore_series,
+    "shared_dict": restore_shared_dict,
     "state": restore_state,
     "stream": restore_stream,
     "string_array": restore_string_array,

@@ -167,7 +167,7 @@ class _Builder:
                 hazards=hazards,
                 random_state=() if run is None else run.random_state,
                 drew=() if run is None else run.drew,
-                files=() if run is None else run.files,
+                files=() if run is None or statement.kind is StatementKind.IMPORT else run.files,
                 failed=run is not None and not run.completed,
             )
         )

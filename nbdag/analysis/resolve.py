@@ -38,17 +38,15 @@ def analyze_session(sources: Sequence[str], session_names: frozenset[str] = froz
 
     Parsing is kept by content: analyzing again after one edit costs that cell and the evaluation of the others.
     """
-    from nbdag.analysis.defuse.parse import unchecked
     from nbdag.analysis.defuse.state import Session
 
     with _without_collections():
         lowered = []
         known = set(session_names)
-        with unchecked():
-            for source in sources:
-                code = lower_cell(source, frozenset(known) if "\n" not in source else session_names)
-                known |= code.bound
-                lowered.append(code)
+        for source in sources:
+            code = lower_cell(source, frozenset(known) if "\n" not in source else session_names)
+            known |= code.bound
+            lowered.append(code)
         session = Session(session_names, frozenset(known))
         return tuple(facts_of(code, session) for code in lowered)
 

@@ -7,6 +7,7 @@ very same text is taken from there.
 from __future__ import annotations
 
 import ast
+import functools
 import math
 import os
 import sys
@@ -50,9 +51,14 @@ def local_file(name: str, module: Any) -> str:
     spelled = file.replace(os.sep, "/")
     if "/site-packages/" in spelled or "/dist-packages/" in spelled:
         return ""
+    return "" if file.startswith(installed_prefixes()) else file
+
+
+@functools.lru_cache(maxsize=1)
+def installed_prefixes() -> Tuple[str, ...]:
+    """The directories of the interpreter's own library and of packages, each with its trailing separator."""
     paths = sysconfig.get_paths()
-    own = tuple(os.path.join(paths[kind], "") for kind in ("stdlib", "platstdlib", "purelib", "platlib"))
-    return "" if file.startswith(own) else file
+    return tuple(os.path.join(paths[kind], "") for kind in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
 def plain_globals(module: Any, withheld: Callable[[str], bool]) -> str:

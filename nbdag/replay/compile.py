@@ -52,6 +52,11 @@ UNCHECKED = -1
 """The size of an input file that restore.py does not check (``portable/environment.py``)."""
 
 
+LARGEST_CARRIED = 1024 * 1024
+MOST_CARRIED = 16 * 1024 * 1024
+"""Bytes of one input file, and of all, that travel in the bundle."""
+
+
 class Commands(Protocol):
     """The agent in the user's kernel (``docs/architecture.md``)."""
 
@@ -148,6 +153,7 @@ def compile_session(
                 random_states=world["random_states"],
                 provenance=provenance,
                 requirements=_requirements(plan, encoded, trace.executable),
+                carried=small_inputs(plan),
             )
             if witness is None:
                 verdict = Verdict(verified=False)
@@ -263,6 +269,26 @@ def _label(plan: Plan, graph: SessionGraph, labels: Labels, trace: Trace, module
             )
         steps.append(step)
     return replace(plan, steps=tuple(steps))
+
+
+def small_inputs(plan: Plan) -> tuple[tuple[str, Path], ...]:
+    """The input files of replayed steps that travel in the bundle: small ones below the working directory.
+
+    Hidden files stay, and what was there under this name is read first on the target (``portable/replaying.py``).
+    """
+    found: dict[str, Path] = {}
+    room = MOST_CARRIED
+    for step in plan.steps:
+        for use in step.files if isinstance(step, Replay) else ():
+            parts = Path(use.path).parts
+            hidden = Path(use.path).is_absolute() or any(part.startswith(".") for part in parts)
+            if use.mode != "r" or hidden or use.path in found or not 0 <= use.size <= min(LARGEST_CARRIED, room):
+                continue
+            source = Path(use.absolute)
+            if source.is_file():
+                found[use.path] = source
+                room -= use.size
+    return tuple(sorted(found.items()))
 
 
 def _why(step: Replay) -> str:

@@ -17,6 +17,7 @@ from nbdag.analysis.kernels import (
     find_session,
     is_alive,
     keep_session,
+    notebook_digest,
     open_session,
     stop_session,
     why_gone,
@@ -230,7 +231,12 @@ def _find_or_run(
         raise UsageError("no session was analyzed in this directory", "run: nbdag analyze NOTEBOOK")
     path = notebook or Path(session.notebook if session else "")
     if session is not None and is_alive(session):
-        return session, _read_if_there(path)
+        there = _read_if_there(path)
+        if there is None:
+            progress.say(f"{path.name} cannot be read any more; compiling the session as it ran")
+        elif notebook_digest(there) != session.notebook_digest:
+            progress.say(f"{path.name} has changed since it was analyzed; compiling the session as it ran")
+        return session, there
     if session is not None:
         progress.say(f"the kernel of {path.name} is gone{why_gone(session)}; running the notebook again")
     text = read_notebook(path)

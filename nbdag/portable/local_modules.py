@@ -6,13 +6,10 @@ very same text is taken from there.
 
 from __future__ import annotations
 
-import ast
 import functools
 import math
 import os
 import sys
-import sysconfig
-from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 MOST_MODULE_TEXT = 16 * 1024 * 1024  # characters over all modules: more is a library in development, not a helper
@@ -57,6 +54,8 @@ def local_file(name: str, module: Any) -> str:
 @functools.lru_cache(maxsize=1)
 def installed_prefixes() -> Tuple[str, ...]:
     """The directories of the interpreter's own library and of packages, each with its trailing separator."""
+    import sysconfig
+
     paths = sysconfig.get_paths()
     return tuple(os.path.join(paths[kind], "") for kind in ("stdlib", "platstdlib", "purelib", "platlib"))
 
@@ -106,10 +105,12 @@ class LocalModules:
         self.modules = modules
         self.settled = False  # the plan has run: what is imported from now on begins where the session's left off
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         """The session's module; its file is the target's own where that is the same."""
         if name not in self.modules:
             return None
+        from importlib.machinery import ModuleSpec, PathFinder
+
         package, file, text = self.modules[name][:3]
         own = PathFinder.find_spec(name, path)
         if own is not None and own.origin and module_text(name, {"__loader__": own.loader}) == text:
@@ -120,7 +121,7 @@ class LocalModules:
             spec.submodule_search_locations = [os.path.dirname(file)]
         return spec
 
-    def create_module(self, spec: ModuleSpec) -> None:
+    def create_module(self, spec: Any) -> None:
         """The import system makes it."""
 
     def exec_module(self, module: Any) -> None:
@@ -165,6 +166,8 @@ def settle_local_modules(modules: Dict[str, List[Any]]) -> Optional[str]:
 
 def set_globals(module: Any, values: str) -> None:
     """Set what differs; lists, dicts and sets keep their identity: others may hold them."""
+    import ast
+
     for name, value in ast.literal_eval(values).items():
         known = module.__dict__.get(name)
         if type(known) is type(value) and repr(known) == repr(value):

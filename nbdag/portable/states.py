@@ -198,6 +198,7 @@ class _InlineAttributes:
 
     The collector shows the values, but not their names. So the names of one instance are tried on the next: where
     looking each up gives exactly the values the collector showed, these are its attributes; else its dict is asked for.
+    Names are sorted: instances of a class share one order of keys until their dicts are made, and then show their own.
     """
 
     def __init__(self, cls: type) -> None:
@@ -216,15 +217,16 @@ class _InlineAttributes:
                     found = self.values(obj)
                 except AttributeError:
                     found = ()
-                if all(map(operator.is_, found, referents)) and len(found) == len(names):
+                shown = sorted([id(value) for value in referents if value is not type(obj)])
+                if len(found) == len(names) and sorted(map(id, found)) == shown:
                     return (list, self.head, (names, found))
         attributes = instance_dict(obj) or {}
-        names = tuple(attributes)
+        names = tuple(sorted(attributes, key=str))
         names = self.known.setdefault(names, names)  # one object: written once, referred to afterwards
         if names is not self.names and self.taken.isdisjoint(names) and all(map(str.isidentifier, names)):
             self.names = names
             self.values = _tuple_getter(names)
-        return (list, self.head, (names, tuple(attributes.values())))
+        return (list, self.head, (names, tuple([attributes[name] for name in names])))
 
 
 def _tuple_getter(names: Tuple[str, ...]) -> Callable[[Any], Tuple[Any, ...]]:

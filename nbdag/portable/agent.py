@@ -170,7 +170,7 @@ def encode_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     """Write heads and blobs of the groups into ``directory`` and the index to ``path``.
 
     A group that cannot be stored after all has ``{"names", "error": reason}`` in its place. A disk that is full or
-    read-only is an error of the command: no group would do better.
+    read-only ends it with ``{"refused": reason}``: no group would do better.
     """
     items = session_items(shell, shell.user_ns)
     by_name = {id(items[name]): name for name in arguments.get("by_name") or [] if name in items}
@@ -185,6 +185,8 @@ def encode_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
             indices.append(dict(write_group(values, by_name, shell.user_ns, arguments["directory"])))
         except Unstorable as refusal:
             indices.append({"names": group, "error": f"{refusal.path}: {refusal.reason}"})
+        except OSError as refusal:
+            return {"refused": refusal.strerror or str(refusal)}
     write_json(arguments["path"], {"groups": indices})
     return {"path": arguments["path"], "groups": len(indices)}
 

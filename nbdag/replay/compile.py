@@ -38,7 +38,7 @@ from nbdag.model import (
     ValueKind,
     Verdict,
 )
-from nbdag.replay.bundle import check_destination, publish, write_bundle
+from nbdag.replay.bundle import FULL_DISK, check_destination, publish, write_bundle
 from nbdag.replay.cost import LAST_RESORT_SECONDS, CostModel
 from nbdag.replay.planner import Preferences, make_plan
 from nbdag.replay.requirements import distributions_of, modules_of_code
@@ -90,7 +90,7 @@ class _Staging:
         missing = [list(load.names) for load in loads if load.names not in self.encoded]
         if missing:
             index_path = self.directory / "index.json"
-            agent.command(
+            answer = agent.command(
                 "encode",
                 {
                     "path": str(index_path),
@@ -99,6 +99,9 @@ class _Staging:
                     "by_name": list(by_name),
                 },
             )
+            if "refused" in answer:
+                place = self.directory.parent.parent
+                raise OutputError(f"cannot write in {place}: {answer['refused']}", FULL_DISK)
             index = json.loads(index_path.read_text(encoding="utf-8"))
             for names, group in zip(missing, index["groups"], strict=True):
                 self.encoded[tuple(names)] = group

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from nbdag.model import Action, Comparison, Decision, Plan, SessionGraph, Verdict
+from nbdag.errors import OutputError
+from nbdag.model import Action, Comparison, Decision, Load, Plan, SessionGraph, Verdict
 from nbdag.replay import verify
-from nbdag.replay.compile import repair, without_storage
+from nbdag.replay.compile import Staging, repair, without_storage
 from nbdag.replay.planner import Preferences
 from nbdag.replay.verify import compare, incomparable
 from tests.replay.test_planner import session
@@ -52,6 +55,21 @@ def test_a_group_that_turns_out_not_to_be_storable_is_marked() -> None:
         (("a",), False, "a.fh: an open handle"),
         (("b",), True, ""),
     ]
+
+
+class FullDisk:
+    """An agent whose disk has no room."""
+
+    def command(self, name: str, arguments: dict[str, object]) -> dict[str, object]:
+        return {"refused": "No space left on device"}
+
+
+def test_a_full_disk_is_an_output_error_that_says_what_to_do(tmp_path: Path) -> None:
+    staging = Staging(tmp_path / "work" / "staging")
+    loads = Plan((Load(0, ("x",), 1, 0),), (), 0.0, 0.0, 0.0)
+    with pytest.raises(OutputError, match="No space left on device") as caught:
+        staging.encode(FullDisk(), loads, ())
+    assert "free some space" in caught.value.hint
 
 
 def witness(values: dict[str, object], *shared: str) -> verify.Testimony:

@@ -78,7 +78,7 @@ class Labels:
 
 
 @dataclass(slots=True)
-class _Staging:
+class Staging:
     """The directory the kernel writes heads and blobs into, and what is there already."""
 
     directory: Path
@@ -128,7 +128,7 @@ def compile_session(
     """
     check_destination(out)
     with _workspace(out) as work:
-        staging = _Staging(work / "staging")
+        staging = Staging(work / "staging")
         staging.directory.mkdir()
         world = _world(agent, work)
         modules = frozenset(module[1] for module in world["process_state"].get("modules", {}).values())

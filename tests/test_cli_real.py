@@ -178,8 +178,9 @@ def test_ctrl_c_at_any_moment_leaves_nothing(folder: Path, moment: float) -> Non
     held = [read_session(path) for path in (folder / ".nbdag" / "sessions").glob("*")]
     command.send_signal(signal.SIGINT)
     _, told = command.communicate(timeout=20)
-    # In its first hundredths of a second Python itself answers, with a status of its own.
-    assert command.returncode in ({130} if moment > 0.1 else {130, 1, -signal.SIGINT})
+    # Until Python has started, which a busy machine takes its time for, the signal's default is what ends it: killed by
+    # SIGINT, which a shell reports as 130 too. While Python itself still imports, it answers with a status of its own.
+    assert command.returncode in ({130, -signal.SIGINT} if moment > 0.1 else {130, 1, -signal.SIGINT})
     assert "Traceback" not in told or moment <= 0.1
     deadline = time.monotonic() + 8
     while kept(folder) and time.monotonic() < deadline:

@@ -60,7 +60,7 @@ CHANGES = [
     ("an import path in front", lambda: sys.path.insert(0, "/mine"), lambda: sys.path[0], "before"),
     ("an import path behind", lambda: sys.path.append("/mine"), lambda: sys.path[-1], "before"),
     ("the working directory", lambda: os.chdir("/"), os.getcwd, "before"),
-    ("the recursion limit", lambda: sys.setrecursionlimit(sys.getrecursionlimit() + 777), sys.getrecursionlimit, "before"),
+    ("the recursion limit", lambda: sys.setrecursionlimit(5077), sys.getrecursionlimit, "before"),
     ("the switch interval", lambda: sys.setswitchinterval(0.25), sys.getswitchinterval, "before"),
     ("a warning filter", lambda: warnings.simplefilter("error", UserWarning), lambda: warnings.filters[0], "after"),
     ("a filter by text", lambda: warnings.filterwarnings("ignore", "a.*b"), lambda: warnings.filters[0], "after"),

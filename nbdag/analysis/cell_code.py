@@ -234,7 +234,7 @@ def _units(
             node += 1
         previous_line = line
         kind, plain = _kind(statement)
-        python: str | None = text[start:end]
+        python: str | None = text[start:end] + _comment_behind(text, end)
         if translated.magics and "__nbdag_magic_" in text[start:end]:
             python = _without_stand_ins(text[start:end], translated, plain)
         timed = kind is StatementKind.MAGIC and _is_timed(statement, translated)
@@ -244,6 +244,12 @@ def _units(
     if translated.single and not units:
         units.append(Unit((), StatementKind.MAGIC, 0, 0, 0, "", Place(1, 0, 1, 0)))
     return tuple(units)
+
+
+def _comment_behind(text: str, end: int) -> str:
+    """The comment on the line that a statement ends on: ``inspect.getsource`` shows it as part of a function."""
+    rest = text[end:].split("\n", 1)[0]
+    return rest.rstrip("\r") if rest.lstrip(" \t").startswith("#") else ""
 
 
 def _is_timed(statement: tree.Stmt, translated: Translated) -> bool:

@@ -108,4 +108,19 @@ def test_text_at_the_place_of_an_ordinary_statement_is_its_text(source: str) -> 
         place = statement.place
         written = lines[place.line - 1][place.column : place.end_column]
         if "%" not in written and "!" not in written:
-            assert written == statement.python
+            behind = statement.python.removeprefix(written)
+            assert statement.python == written + behind
+            assert not behind or (behind.lstrip().startswith("#") and lines[place.line - 1].endswith(behind))
+
+
+COMMENTS_BEHIND = [
+    ("def f(x):\n    return x  # why", ["def f(x):\n    return x  # why"]),
+    ("x = 1  # one\ny = 2; z = 3 # both", ["x = 1  # one", "y = 2", "z = 3 # both"]),
+    ("s = '# no'", ["s = '# no'"]),
+]
+
+
+@pytest.mark.parametrize(("source", "texts"), COMMENTS_BEHIND)
+def test_a_comment_behind_a_statement_travels_with_it(source: str, texts: list[str]) -> None:
+    # inspect.getsource shows it as part of a function
+    assert [statement.python for statement in analyze_cell(source).statements] == texts

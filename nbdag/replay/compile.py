@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from nbdag.errors import OutputError
 from nbdag.model import (
@@ -42,7 +42,7 @@ from nbdag.replay.bundle import FULL_DISK, check_destination, publish, write_bun
 from nbdag.replay.cost import LAST_RESORT_SECONDS, CostModel
 from nbdag.replay.planner import Preferences, make_plan
 from nbdag.replay.requirements import distributions_of, modules_of_code
-from nbdag.replay.verify import GOOD, Testimony, badness, compare, restore_and_testify
+from nbdag.replay.verify import GOOD, Commands, Testimony, badness, compare, restore_and_testify
 
 MOST_ROUNDS = 5
 """Compilations until what still differs is only named: each round changes sides of what the last one found."""
@@ -55,12 +55,6 @@ UNCHECKED = -1
 LARGEST_CARRIED = 1024 * 1024
 MOST_CARRIED = 16 * 1024 * 1024
 """Bytes of one input file, and of all, that travel in the bundle."""
-
-
-class Commands(Protocol):
-    """The agent in the user's kernel (``docs/architecture.md``)."""
-
-    def command(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)

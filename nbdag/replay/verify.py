@@ -49,7 +49,7 @@ module.restore_and_testify(sys.argv[2], names, sys.argv[4])
 
 
 class Commands(Protocol):
-    """The agent in the user's kernel."""
+    """The agent in the user's kernel (``docs/architecture.md``)."""
 
     def command(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]: ...
 

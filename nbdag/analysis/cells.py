@@ -21,7 +21,6 @@ from nbdag.model import (
 )
 
 if TYPE_CHECKING:
-
     from nbdag.analysis.defuse.state import Recorded, Session
 
 

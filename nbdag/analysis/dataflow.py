@@ -111,6 +111,5 @@ def static_edges(cells: Sequence[CellFacts]) -> tuple[Edge, ...]:
             made_by.pop(name, None)
             changed_by.pop(name, None)
     return tuple(
-        Edge(source, target, tuple(sorted(names)), Evidence.STATIC)
-        for (source, target), names in sorted(found.items())
+        Edge(source, target, tuple(sorted(names)), Evidence.STATIC) for (source, target), names in sorted(found.items())
     )

@@ -174,9 +174,7 @@ def _store(argument: str) -> Magic:
     words = argument.split()
     if "-r" in words:
         names = tuple((word, "") for word in words if not word.startswith("-"))
-        return Magic(
-            "store", None, (), names, ((EffectKind.FILE_READ, MUST, "%store -r"),), opaque=not names
-        )
+        return Magic("store", None, (), names, ((EffectKind.FILE_READ, MUST, "%store -r"),), opaque=not names)
     names_read = tuple(word for word in words if word.isidentifier())
     if ">" in argument:  # %store x > file.txt
         names_read = names_read[:1]

@@ -1,8 +1,8 @@
 """Facts of a whole session: each cell evaluated with what the cells before it have defined.
 
-    cell 1: def clean(d): d.dropna(inplace=True); note.append(1)
-    cell 2: clean(df)
-    # resolved, cell 2 reads clean, note and df, changes df and note, and changes nothing else
+cell 1: def clean(d): d.dropna(inplace=True); note.append(1)
+cell 2: clean(df)
+# resolved, cell 2 reads clean, note and df, changes df and note, and changes nothing else
 """
 
 from __future__ import annotations

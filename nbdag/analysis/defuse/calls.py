@@ -1,9 +1,9 @@
 """Calls: whom they reach, what that changes, and what they return.
 
-    f(x)            a user's function: its body is followed with what is known of x
-    np.sort(x)      a table says that nothing is changed
-    x.sort()        x is a list: a table says that the receiver is changed; x unknown: it may be
-    lib.g(x, f)     nobody knows: x may be changed, and f may be called
+f(x)            a user's function: its body is followed with what is known of x
+np.sort(x)      a table says that nothing is changed
+x.sort()        x is a list: a table says that the receiver is changed; x unknown: it may be
+lib.g(x, f)     nobody knows: x may be changed, and f may be called
 """
 
 from __future__ import annotations

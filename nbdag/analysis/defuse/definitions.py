@@ -39,9 +39,7 @@ class Definitions(Calls):
         self._decorate_and_bind(value, decorators, code.name, code.at)
         return False
 
-    def _decorate_and_bind(
-        self, value: Value, decorators: list[tuple[Value, tree.Expr]], name: str, at: int
-    ) -> None:
+    def _decorate_and_bind(self, value: Value, decorators: list[tuple[Value, tree.Expr]], name: str, at: int) -> None:
         for decorator, node in reversed(decorators):
             value = self._decorate(decorator, value, node, at)
         self.bind(name, value, at)

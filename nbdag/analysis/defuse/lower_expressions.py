@@ -324,4 +324,3 @@ _EXPRESSIONS: dict[type, Callable[[ExpressionLowering, Any], Expr]] = {
 }
 if hasattr(cst, "TemplatedString"):
     _EXPRESSIONS[cst.TemplatedString] = ExpressionLowering._formatted
-

@@ -1,8 +1,8 @@
 """What evaluation knows of a value: its type if there is evidence, and the session names whose objects it may be.
 
-    xs = [1]; d = {"k": xs}; y = d["k"]
-    # xs: own {xs}                    d: own {d}, inner {xs}
-    # y:  own {y}, shared {d, xs}     so y.append(2) changes y for sure, and d and xs perhaps
+xs = [1]; d = {"k": xs}; y = d["k"]
+# xs: own {xs}                    d: own {d}, inner {xs}
+# y:  own {y}, shared {d, xs}     so y.append(2) changes y for sure, and d and xs perhaps
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """The standard library: the modules that notebooks use."""
 
-
 FUNCTIONS: dict[str, dict[str, str]] = {
     "math.": {"*": "-> scalar"},
     "cmath.": {"*": "-> scalar"},

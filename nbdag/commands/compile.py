@@ -1,0 +1,119 @@
+"""``nbdag compile``: a session into a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nbdag import __version__
+from nbdag.commands.options import (
+    STATE_DIRECTORY,
+    AllowErrors,
+    BarOption,
+    Color,
+    ColorOption,
+    Format,
+    FormatOption,
+    Names,
+    Objective,
+    QuietOption,
+    VerboseOption,
+    level,
+    show,
+)
+from nbdag.errors import UsageError
+
+if TYPE_CHECKING:
+    from nbdag.model import Compiled
+    from nbdag.report.tables import Page
+
+EXAMPLES = (
+    "\b\nExamples:\n  nbdag compile --out restore_bundle/"
+    "\n  nbdag compile notebook.ipynb --out bundle/ --bandwidth 50MB/s"
+    "\n  nbdag compile --kernel kernel-1234.json --out bundle/"
+)
+
+
+def compile(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The bundle to write; an older one is updated.")],
+    notebook: Annotated[
+        Path | None, typer.Argument(help="Its session; without it, the one last analyzed in this directory.")
+    ] = None,
+    kernel: Annotated[
+        Path | None,
+        typer.Option("--kernel", metavar="FILE", help="Compile a live kernel, by its connection file (%connect_info)."),
+    ] = None,
+    objective: Annotated[
+        Objective, typer.Option("--objective", help="Minimise write and load time, load time, or bytes.")
+    ] = Objective.migrate,
+    bandwidth: Annotated[
+        str,
+        typer.Option("--bandwidth", metavar="auto|50MB/s", help="Speed to the destination; auto: measure the disk."),
+    ] = "auto",
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Restore in a fresh process and compare every variable.")
+    ] = True,
+    store: Annotated[Names, typer.Option("--store", metavar="NAME", help="Store it, do not replay.")] = None,
+    replay: Annotated[Names, typer.Option("--replay", metavar="NAME", help="Replay it, do not store.")] = None,
+    exclude: Annotated[Names, typer.Option("--exclude", metavar="NAME", help="Leave it behind.")] = None,
+    only: Annotated[Names, typer.Option("--only", metavar="NAME", help="Take only what is named.")] = None,
+    allow_errors: AllowErrors = False,
+    format: FormatOption = Format.text,
+    progress_bar: BarOption = True,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    color: ColorOption = Color.auto,
+) -> None:
+    """Compile a session into a bundle that any Python restores.
+
+    Every variable is stored, or the code that made it is replayed, whichever is cheaper; the bundle is then restored
+    in a fresh process and compared with the live session. Exit status 1: something is lost, and named.
+    """
+    if kernel is not None and notebook is not None:
+        raise UsageError("give a notebook or --kernel, not both", "the connection file says which session it is")
+    from nbdag.report.rates import parse_rate
+
+    speed = parse_rate(bandwidth)
+    from nbdag import pipeline
+    from nbdag.report.progress import TerminalProgress
+
+    progress = TerminalProgress(level=level(quiet, verbose), bar=progress_bar, color=color.value)
+    try:
+        compiled = pipeline.compile_bundle(
+            out,
+            notebook=notebook,
+            connection_file=kernel,
+            agent=None,
+            state_directory=STATE_DIRECTORY,
+            objective=objective.value,
+            bandwidth=speed,
+            verify=verify,
+            allow_errors=allow_errors,
+            store=tuple(store or ()),
+            replay=tuple(replay or ()),
+            exclude=tuple(exclude or ()),
+            only=tuple(only or ()),
+            progress=progress,
+        )
+    finally:
+        progress.end()
+    from nbdag.report.compiled import lost_names
+
+    lost = lost_names(compiled, exclude=exclude or (), only=only or ())
+    show(None, color, lambda page: _print_compiled(compiled, format, page, lost))
+    if lost:
+        progress.say(f"{len(lost)} lost: {', '.join(lost)}")
+    raise typer.Exit(1 if lost else 0)
+
+
+def _print_compiled(compiled: Compiled, format: Format, page: Page, lost: tuple[str, ...]) -> None:
+    if format is Format.json:
+        from nbdag.report.json import compiled_as_json
+
+        page.raw(compiled_as_json(compiled, __version__, lost=lost))
+    else:
+        from nbdag.report.compiled import print_compiled
+
+        print_compiled(compiled, page)

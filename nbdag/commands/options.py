@@ -1,0 +1,69 @@
+"""What the commands share: the options that several of them take, and how a result reaches the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nbdag.errors import OutputError
+
+if TYPE_CHECKING:
+    from nbdag.report.tables import Page
+
+STATE_DIRECTORY = Path(".nbdag")
+
+
+class Format(str, Enum):
+    """How a result is written."""
+
+    text = "text"
+    json = "json"
+
+
+class Color(str, Enum):
+    """When a report is coloured."""
+
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+
+class Objective(str, Enum):
+    """What a plan minimises."""
+
+    migrate = "migrate"
+    restore = "restore"
+    size = "size"
+
+
+Names = list[str] | None
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say every step.")]
+BarOption = Annotated[bool, typer.Option("--progress-bar/--no-progress-bar", help="Draw a bar on a terminal.")]
+ColorOption = Annotated[Color, typer.Option("--color", help="Colour the report.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="What to print; docs/schema.md describes the JSON.")]
+AllowErrors = Annotated[bool, typer.Option("--allow-errors", help="Go on after a cell that raises.")]
+
+
+def show(output: Path | None, color: Color, write: Callable[[Page], None]) -> None:
+    """Let ``write`` fill a page that goes to the file ``output``, or to stdout."""
+    from nbdag.report.tables import write_page
+
+    write_page(output, color.value, write)
+
+
+def check_output(output: Path | None) -> None:
+    """Refuse an ``output`` that cannot be written, before the notebook runs for an hour. Raises OutputError."""
+    if output is not None and output.is_dir():
+        raise OutputError(f"{output}: is a directory", "-o names the file to write")
+    if output is not None and not output.absolute().parent.is_dir():
+        raise OutputError(f"{output}: there is no directory {output.parent}", "make it first")
+
+
+def level(quiet: bool, verbose: bool) -> int:
+    """How much a TerminalProgress says: 0 nothing, 1 what matters, 2 every step."""
+    return 0 if quiet else 2 if verbose else 1

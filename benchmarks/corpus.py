@@ -1,6 +1,6 @@
 """``make corpus``: real notebooks of other people, analyzed, compiled, restored in a fresh process and compared.
 
-    python benchmarks/corpus.py [--only TEXT] [--keep]
+    python benchmarks/corpus.py [--only TEXT] [--keep] [--ways]
 
 Everything is fetched into ``.corpus/`` (not part of the repository): source distributions by ``unearth``, and one
 environment in which all kernels run; nbdag itself runs in another one, as it does for a user. Prints a table and writes
@@ -65,8 +65,11 @@ def environment(install: list[str]) -> Path:
     return CACHE / "jupyter"
 
 
-def measure(notebook: Path, jupyter: Path, work: Path) -> dict[str, Any]:
-    """Analyze and compile ``notebook`` as a user would; what the two commands said, as one row."""
+def measure(notebook: Path, jupyter: Path, work: Path, ways: bool = False) -> dict[str, Any]:
+    """Analyze and compile ``notebook`` as a user would; what the two commands said, as one row.
+
+    ``ways``: also the same session with everything stored, and with everything replayed, each restored by the clock.
+    """
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     variables = dict(os.environ, JUPYTER_PATH=str(jupyter), MPLBACKEND="agg")
@@ -88,14 +91,58 @@ def measure(notebook: Path, jupyter: Path, work: Path) -> dict[str, Any]:
     if done.returncode not in (0, 1):
         return row | {"problem": f"compile {done.returncode}: {done.stderr.strip()[-300:]}"}
     row["report"] = json.loads(done.stdout)
+    if ways:
+        row["ways"] = compare_ways(row["report"], nbdag, work, variables)
     call([*nbdag, "stop", "--all"], cwd=work, env=variables)
     return row
+
+
+def compare_ways(report: dict[str, Any], nbdag: list[str], work: Path, variables: dict[str, str]) -> dict[str, Any]:
+    """By way: what the cost model says of it, and what restoring it takes by the clock (the best of three).
+
+    Store-all and replay-all are bundles of their own, made by ``--store`` and ``--replay`` of every name that
+    can go that way. "per-cell" is worked out and not built: a bundle replays statements.
+    """
+    python = str(CACHE / "venv" / "bin" / "python")
+    found = {way["name"]: dict(way) for way in report["plan"].get("alternatives") or report["alternatives"]}
+    lost = set(found["plan"]["lost"])
+    definitions = {name for d in report["plan"]["decisions"] if d["reason"] == "definition" for name in d["names"]}
+    names = {name for d in report["plan"]["decisions"] for name in d["names"]} - lost - definitions
+    for way, option in (("plan", ""), ("store-all", "--store"), ("replay-all", "--replay")):
+        bundle = "bundle" if way == "plan" else f"bundle-{way}"
+        if option:
+            asked = [word for name in sorted(names - set(found[way]["exceptions"])) for word in (option, name)]
+            done = call([*nbdag, "compile", "--out", bundle, "--no-verify", *asked], cwd=work, env=variables)
+            if done.returncode not in (0, 1):
+                found[way]["problem"] = done.stderr.strip()[-200:]
+                continue
+        seconds = []
+        for _ in range(3):
+            begun = time.perf_counter()
+            done = call([python, f"{bundle}/restore.py"], cwd=work, env=variables)
+            seconds.append(time.perf_counter() - begun)
+        found[way] |= {"restore_seconds": min(seconds), "restore_status": done.returncode}
+    return found
+
+
+def ways_line(row: dict[str, Any]) -> str:
+    """One row of the table in docs/plans.md."""
+    cells = [f"{row['notebook'].removesuffix('.ipynb')}"]
+    for way in ("plan", "store-all", "replay-all", "per-cell"):
+        found = row["ways"][way]
+        clock = f" / {found['restore_seconds']:.1f} s" if "restore_seconds" in found else ""
+        cells.append(f"{found['cost']:.2f} s{clock}" if found["cost"] is not None else "-")
+        cells.append(f"{found['stored_bytes'] / 1e6:.1f} MB, {found['replay_seconds']:.1f} s")
+    return "| " + " | ".join(cells) + " |"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--only", default="", help="notebooks whose path contains this text")
     parser.add_argument("--keep", action="store_true", help="keep the bundles under .corpus/work")
+    parser.add_argument(
+        "--ways", action="store_true", help="also store everything, and replay everything: docs/plans.md"
+    )
     options = parser.parse_args()
     settings = tomllib.loads((HERE / "corpus.toml").read_text(encoding="utf-8"))
     jupyter = environment(settings["install"])
@@ -108,10 +155,12 @@ def main() -> int:
         for path in source["notebooks"]:
             if options.only not in path:
                 continue
-            row = measure(fetch(source["sdist"]) / path, jupyter, CACHE / "work" / Path(path).stem)
+            row = measure(fetch(source["sdist"]) / path, jupyter, CACHE / "work" / Path(path).stem, options.ways)
             row["package"] = source["sdist"]
             rows.append(row)
             print(line(row), flush=True)
+            if "ways" in row:
+                print(ways_line(row), flush=True)
             if not options.keep:
                 shutil.rmtree(CACHE / "work" / Path(path).stem, ignore_errors=True)
     (CACHE / "results.json").write_text(json.dumps(rows, indent=1))

@@ -35,6 +35,8 @@ def main() -> None:
         subprocess.run([*nbdag, "analyze", str(notebook), "--quiet"], cwd=work, capture_output=True, check=False)
         compile_command = [*nbdag, "compile", "--out", "restore_bundle/", "--color", "always"]
         console.print(terminal(compile_command, work, "nbdag compile --out restore_bundle/"))
+        picture = ROOT / "docs" / "pictures" / "dag.svg"
+        subprocess.run([*nbdag, "graph", "--quiet", "-o", str(picture)], cwd=work, check=True)
         restore = [sys.executable, "restore_bundle/restore.py"]
         console.print(terminal(restore, work, "python restore_bundle/restore.py"))
         subprocess.run([*nbdag, "stop", "--all"], cwd=work, capture_output=True, check=False)

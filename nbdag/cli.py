@@ -16,7 +16,7 @@ try:
     import typer
 
     from nbdag import __version__
-    from nbdag.commands import analyze, compile, kernels
+    from nbdag.commands import analyze, compile, graph, kernels, plan
     from nbdag.commands.options import STATE_DIRECTORY
     from nbdag.errors import NbdagError, OutputError
 except KeyboardInterrupt:  # Ctrl-C while Python still loads
@@ -31,13 +31,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Move a Jupyter session to another machine: understand the notebook, compile a bundle, restore it anywhere.",
-    epilog="\b\nExample:\n  nbdag analyze notebook.ipynb\n  nbdag compile --out restore_bundle/\n"
+    epilog="\b\nExample:\n  nbdag analyze notebook.ipynb\n  nbdag plan\n  nbdag compile --out restore_bundle/\n"
     "  python restore_bundle/restore.py      (on another machine, nothing of nbdag installed)",
 )
 
 
 app.command(epilog=analyze.EXAMPLES)(analyze.analyze)
+app.command(epilog=plan.EXAMPLES)(plan.plan)
 app.command(epilog=compile.EXAMPLES)(compile.compile)
+app.command(epilog=graph.EXAMPLES)(graph.graph)
 app.command()(kernels.sessions)
 app.command()(kernels.stop)
 

@@ -1,4 +1,5 @@
-"""``%load_ext nbdag``, ``%nbdag status`` and ``%nbdag compile DIR``: nbdag inside the kernel whose session it moves.
+"""``%load_ext nbdag``, ``%nbdag status``, ``plan``, ``explain`` and ``compile``: nbdag inside the kernel whose session
+it moves.
 
 The recorder runs in process, the very module that is sent into other kernels. Errors become text here (and in cli.py).
 """
@@ -15,11 +16,15 @@ from nbdag.analysis.agent_client import LocalAgent
 from nbdag.errors import NbdagError, UsageError
 
 _USAGE = """%nbdag status                 what is recorded, and how to reach this kernel from a shell
+%nbdag plan [options]         what would be stored and what replayed, and why; nothing is written
+%nbdag explain NAME ...       why these variables are stored or replayed, in words
 %nbdag compile DIR [options]  write this session as a bundle: python DIR/restore.py restores it anywhere
     --objective migrate|restore|size   minimise write and load time, load time, or bytes (migrate)
     --bandwidth auto|50MB/s            speed to the destination (auto: the disk is measured)
+    --max-size 2GB                     let the bundle take no more than this
     --store/--replay/--exclude/--only NAME   (repeat for more names)
-    --no-verify                        do not restore it in a fresh process to compare"""
+    --notebook FILE                    where the cells and their tags are, if the server does not say it
+    --no-verify                        compile: do not restore it in a fresh process to compare"""
 
 
 def load(shell: Any) -> None:
@@ -39,7 +44,7 @@ def unload(shell: Any) -> None:
 
 
 def nbdag_magic(line: str) -> None:
-    """Move this session to another machine: %nbdag status, %nbdag compile DIR [options]."""
+    """Move this session to another machine: %nbdag help shows the commands."""
     _told(lambda: _dispatch(line))
 
 
@@ -51,6 +56,10 @@ def _dispatch(line: str) -> None:
     command, rest = (words[0], words[1:]) if words else ("status", [])
     if command == "status" and not rest:
         _status()
+    elif command == "plan":
+        _plan(rest)
+    elif command == "explain":
+        _explain(rest)
     elif command == "compile":
         _compile(rest)
     elif command in {"help", "-h", "--help"}:
@@ -70,42 +79,96 @@ def _status() -> None:
         print(f"from a shell: nbdag compile --kernel {shlex.quote(connection_file)} --out DIR")
 
 
+def _plan(words: list[str]) -> None:
+    parser = _parser("%nbdag plan")
+    parser.add_argument("--explain", metavar="NAME", action="append", default=[])
+    if _asks_for_help(words):
+        return
+    options = parser.parse_args(words)
+    _print_plan(_wishes(options), tuple(dict.fromkeys(options.explain)))
+
+
+def _explain(words: list[str]) -> None:
+    parser = _parser("%nbdag explain")
+    parser.add_argument("names", metavar="NAME", nargs="+")
+    if _asks_for_help(words):
+        return
+    options = parser.parse_args(words)
+    _print_plan(_wishes(options), tuple(dict.fromkeys(options.names)))
+
+
+def _print_plan(wishes: dict[str, Any], explained: tuple[str, ...]) -> None:
+    from nbdag import pipeline
+    from nbdag.report.plan import print_plan
+    from nbdag.report.tables import Page
+
+    planned = pipeline.plan_session(agent=_recording_agent(), explained=explained, **wishes)
+    print_plan(planned, Page(sys.stdout, color="never", width=120), command="%nbdag")
+
+
 def _compile(words: list[str]) -> None:
-    parser = _Parser(prog="%nbdag compile", add_help=False, allow_abbrev=False)
+    parser = _parser("%nbdag compile")
     parser.add_argument("directory")
-    parser.add_argument("--objective", choices=("migrate", "restore", "size"), default="migrate")
-    parser.add_argument("--bandwidth", default="auto")
     parser.add_argument("--no-verify", dest="verify", action="store_false")
-    for option in ("--store", "--replay", "--exclude", "--only"):
-        parser.add_argument(option, metavar="NAME", action="append", default=[])
-    if {"-h", "--help"} & set(words):
-        print(_USAGE)
+    if _asks_for_help(words):
         return
     options = parser.parse_args(words)
 
     from nbdag import pipeline
     from nbdag.report.compiled import print_compiled
     from nbdag.report.progress import TerminalProgress
-    from nbdag.report.rates import parse_rate
     from nbdag.report.tables import Page
 
+    compiled = pipeline.compile_bundle(
+        Path(options.directory).expanduser(),
+        agent=_recording_agent(),
+        verify=options.verify,
+        progress=TerminalProgress(bar=False, stream=sys.stdout),
+        **_wishes(options),
+    )
+    print_compiled(compiled, Page(sys.stdout, color="never", width=120))
+
+
+def _parser(program: str) -> _Parser:
+    """The options that plan, explain and compile share."""
+    parser = _Parser(prog=program, add_help=False, allow_abbrev=False)
+    parser.add_argument("--objective", choices=("migrate", "restore", "size"), default="migrate")
+    parser.add_argument("--bandwidth", default="auto")
+    parser.add_argument("--max-size", default="")
+    parser.add_argument("--notebook", default="")
+    for option in ("--store", "--replay", "--exclude", "--only"):
+        parser.add_argument(option, metavar="NAME", action="append", default=[])
+    return parser
+
+
+def _wishes(options: argparse.Namespace) -> dict[str, Any]:
+    """The shared options as the pipeline takes them."""
+    from nbdag.report.rates import parse_rate, parse_size
+
+    return {
+        "notebook": Path(options.notebook).expanduser() if options.notebook else None,
+        "objective": options.objective,
+        "bandwidth": parse_rate(options.bandwidth),
+        "max_bytes": parse_size(options.max_size),
+        "store": tuple(options.store),
+        "replay": tuple(options.replay),
+        "exclude": tuple(options.exclude),
+        "only": tuple(options.only),
+    }
+
+
+def _recording_agent() -> LocalAgent:
     agent = LocalAgent()
     if not agent.command("status", {}).get("recording"):
         agent.command("start", {"late": True})
-    progress = TerminalProgress(bar=False, stream=sys.stdout)
-    compiled = pipeline.compile_bundle(
-        Path(options.directory).expanduser(),
-        agent=agent,
-        objective=options.objective,
-        bandwidth=parse_rate(options.bandwidth),
-        verify=options.verify,
-        store=tuple(options.store),
-        replay=tuple(options.replay),
-        exclude=tuple(options.exclude),
-        only=tuple(options.only),
-        progress=progress,
-    )
-    print_compiled(compiled, Page(sys.stdout, color="never", width=120))
+    return agent
+
+
+def _asks_for_help(words: list[str]) -> bool:
+    if {"-h", "--help"} & set(words):
+        print(_USAGE)
+        return True
+    return False
 
 
 class _Parser(argparse.ArgumentParser):

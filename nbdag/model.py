@@ -35,11 +35,15 @@ class Place:
     end_column: int
 
 
+EXCERPT_BEFORE = 80  # characters in front of a place that an excerpt shows of a very long line
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """A finding about the notebook or the session; the run goes on. ``code`` is stable (``docs/errors.md``).
 
-    ``excerpt`` is the line of the user's text that ``place`` begins in, shown with a caret.
+    ``excerpt`` is the line of the user's text that ``place`` begins in, shown with a caret. Of a place far to the right
+    it holds what is around it, behind an ellipsis: the place is then at character ``EXCERPT_BEFORE`` + 1.
     """
 
     code: str
@@ -208,6 +212,8 @@ class StatementRun:
     ``changed``: names whose value was seen to have changed in place since the last look.
     ``unseen``: names of ``reached`` whose value was not looked at after this statement but only after a later one of
     the same execution: a change reported there may have happened here.
+    ``put_off``: names looked at only after later executions, and the same then. What the text says that it may have
+    changed them it may have: a later statement may have changed them back.
     ``drew``: generators ("random", "numpy", "torch") whose state it changed; ``random_state`` holds the states from
     before it, by generator, as the bytes that ``portable.randomness`` understands.
     ``effects``: kinds observed through audit events ("file-read", "file-write", "network", "process").
@@ -223,6 +229,7 @@ class StatementRun:
     reached: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+    put_off: tuple[str, ...] = ()
     drew: tuple[str, ...] = ()
     random_state: tuple[tuple[str, bytes], ...] = ()
     files: tuple[FileUse, ...] = ()
@@ -455,6 +462,67 @@ class Plan:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A way of moving the session, for comparison: "plan" (the chosen one), "store-all", "replay-all", "per-cell".
+
+    ``cost`` is that of the cost model, infinite where it is no way at all. ``exceptions`` are the names that it had to
+    treat the other way (a lock cannot be stored) and ``lost`` those that it does not move.
+    """
+
+    name: str
+    cost: float
+    stored_bytes: int
+    replay_seconds: float
+    replayed_statements: int
+    exceptions: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a way is closed (``grade`` NEVER) or only taken unwillingly; ``at`` is the place of the statement at fault
+    ("cell 3, line 2"), "" where it is none's.
+    """
+
+    reason: str
+    at: str = ""
+    grade: Reluctance = Reluctance.NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a variable is stored, replayed or lost: the answer to ``--explain NAME``.
+
+    The costs of ``decision`` are those of its co-variable alone. ``statements`` are what replaying it runs beyond the
+    ``definitions`` that are replayed in any case, in ``replay_seconds`` (what is added to the cost for doubts is not in
+    it); those at the positions ``shared`` the plan replays for others, too. What is ``given`` comes out of such
+    definitions alone, and ``statements`` are these. ``against_storing`` and ``against_replaying`` are the obstacles,
+    the gravest first. ``wish`` is what the user or a tag asked for and got, ``unmet`` what was not possible.
+    ``other_way`` is what the cheapest plan would cost if it went the other way, infinite where it cannot; ``plan_cost``
+    is what the plan costs. ``turning_point`` is the speed to the destination, in bytes per second, at which the
+    cheapest plan sends it the other way; 0 where no speed between a modem and a memory bus does.
+    """
+
+    name: str
+    decision: Decision
+    type: str = ""
+    linked: tuple[str, ...] = ()
+    link: str = ""  # what they share, in words
+    statements: tuple[Replay, ...] = ()
+    replay_seconds: float = 0.0
+    given: bool = False
+    definitions: int = 0
+    shared: tuple[int, ...] = ()
+    against_storing: tuple[Obstacle, ...] = ()
+    against_replaying: tuple[Obstacle, ...] = ()
+    wish: str = ""
+    unmet: str = ""
+    plan_cost: float = 0.0
+    other_way: float = float("inf")
+    turning_point: float = 0.0
+
+
 # ------------------------------------------------------------------------------------------------ bundle, verdict
 
 
@@ -515,6 +583,7 @@ class CellSummary:
     seconds: float | None = None
     outcome: Outcome | None = None
     error: str = ""
+    statements: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -545,6 +614,21 @@ class Analysis:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """A notebook of several that could not be analyzed, in the words and with the exit status it would have alone.
+
+    ``traceback`` is filled for a fault of nbdag itself.
+    """
+
+    notebook: str
+    code: str
+    message: str
+    hint: str = ""
+    exit_status: int = 1
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Compiled:
     """What ``nbdag compile`` did. ``bandwidth`` is in bytes per second, as measured or given."""
 
@@ -556,4 +640,26 @@ class Compiled:
     diagnostics: tuple[Diagnostic, ...] = ()
     bandwidth: float = 0.0
     objective: str = "migrate"
+    seconds: float = 0.0
+    bandwidth_source: str = ""  # "given", or where it was measured
+    alternatives: tuple[Alternative, ...] = ()
+    max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What ``nbdag plan`` found: the plan that ``nbdag compile`` would begin with. Nothing was written."""
+
+    session: str
+    notebook: str
+    plan: Plan
+    variables: tuple[VariableSummary, ...]
+    alternatives: tuple[Alternative, ...] = ()
+    explanations: tuple[Explanation, ...] = ()  # of every name, where that is quick, and of those that were asked for
+    asked: tuple[str, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    bandwidth: float = 0.0
+    bandwidth_source: str = ""
+    objective: str = "migrate"
+    max_bytes: int | None = None
     seconds: float = 0.0

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
-from nbdag.analysis.agent_client import Agent, KernelAgent
+from nbdag.analysis.agent_client import Agent
 from nbdag.analysis.cells import analyze_cell
 from nbdag.analysis.dataflow import static_edges, summarize_cell
+from nbdag.analysis.finding import Missing, find_notebooks
 from nbdag.analysis.kernels import (
     DEFAULT_IDLE_SECONDS,
-    Session,
     find_session,
     is_alive,
     keep_session,
-    notebook_digest,
-    open_session,
-    stop_session,
-    why_gone,
 )
+from nbdag.analysis.late import runs_in_file, with_runs
+from nbdag.analysis.live import LiveSession, attach, live_session, run_in_session
 from nbdag.analysis.notebook import read_notebook
 from nbdag.analysis.reconcile import reconcile
 from nbdag.analysis.resolve import analyze_session, resolve
-from nbdag.analysis.runner import run_notebook
+from nbdag.analysis.several import analyze_files, default_jobs, failure
+from nbdag.analysis.static import analyze_text, diagnostics_of, read_settled
 from nbdag.analysis.summary import (
     add_runs,
     cell_of_execution,
@@ -35,48 +33,42 @@ from nbdag.analysis.summary import (
     summarize_variables,
 )
 from nbdag.analysis.trace import read_trace
-from nbdag.errors import CellFailed, EnvironmentRefused, UsageError
+from nbdag.errors import EnvironmentRefused, KernelProtocolError, UsageError
 from nbdag.model import (
     Analysis,
     Cell,
     CellFacts,
     Compiled,
+    Decision,
     Diagnostic,
+    Explanation,
+    Failed,
     Notebook,
+    Plan,
+    Planned,
     SessionGraph,
     Trace,
 )
+from nbdag.progress import Progress, Silent
+from nbdag.replay.bundle import earlier_choices
+from nbdag.replay.comparisons import comparisons
 from nbdag.replay.compile import Labels, compile_session
 from nbdag.replay.cost import CostModel, measure_bandwidth
-from nbdag.replay.planner import Preferences
-
-
-class Progress(Protocol):
-    """Where a stage reports how far it is; the command line draws a bar, a test collects."""
-
-    def begin(self, stage: str, total: float | None) -> None: ...
-
-    def advance(self, amount: float = 1, note: str = "") -> None: ...
-
-    def say(self, message: str) -> None: ...
-
-    def end(self) -> None: ...
-
-
-class Silent:
-    """A Progress that nobody sees."""
-
-    def begin(self, stage: str, total: float | None) -> None:
-        """Nothing."""
-
-    def advance(self, amount: float = 1, note: str = "") -> None:
-        """Nothing."""
-
-    def say(self, message: str) -> None:
-        """Nothing."""
-
-    def end(self) -> None:
-        """Nothing."""
+from nbdag.replay.explain import explain_all, with_labels
+from nbdag.replay.planner import make_plan
+from nbdag.replay.preferences import Preferences
+from nbdag.replay.wishes import (
+    ALWAYS_STORE,
+    NEVER_RERUN,
+    RECOMPUTE,
+    check_consistent,
+    check_explained,
+    check_linked,
+    check_names,
+    check_possible,
+    unmet_tags,
+    wishes_of_cells,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +99,9 @@ def analyze(
     Raises NotebookError, EnvironmentRefused, CellFailed (the kernel stays), KernelDied.
     """
     begun = time.perf_counter()
-    notebook = read_notebook(path)
+    notebook = read_settled(path)
     if static:
-        facts = resolve([analyze_cell(cell.source) for cell in notebook.cells])
-        return Analysis(
-            notebook=notebook.path,
-            cells=tuple(summarize_cell(cell, fact) for cell, fact in zip(notebook.cells, facts, strict=True)),
-            edges=static_edges(facts),
-            diagnostics=_diagnostics(notebook, facts),
-            seconds=time.perf_counter() - begun,
-        )
+        return analyze_text(notebook, begun)
     session = run_in_session(
         notebook,
         kernel_name=kernel_name,
@@ -126,55 +111,66 @@ def analyze(
         idle_seconds=idle_seconds,
         progress=progress,
     )
-    with _attach(session, progress) as agent:
+    with attach(session, progress) as agent:
         understood = understand(agent, session.trace_path, notebook)
     keep_session(session)
     return _summary(understood, session.id, time.perf_counter() - begun, notebook)
 
 
-def run_in_session(
-    notebook: Notebook,
+def analyze_several(
+    paths: Sequence[Path],
     *,
-    kernel_name: str,
-    allow_errors: bool,
-    state_directory: Path,
-    cell_timeout: float | None,
-    idle_seconds: float,
-    progress: Progress,
-) -> Session:
-    """Run ``notebook`` from top to bottom in a kernel of its own, recorded. The session is not kept yet."""
-    session = open_session(notebook, state_directory, kernel_name, idle_seconds)
-    try:
-        with _attach(session, progress) as agent:
-            agent.command("start", {"late": False})
-        progress.begin("running", len(notebook.cells))
+    static: bool = False,
+    jobs: int = 0,
+    kernel_name: str = "",
+    allow_errors: bool = False,
+    state_directory: Path = Path(".nbdag"),
+    cell_timeout: float | None = None,
+    idle_seconds: float = 0.0,
+    progress: Progress = Silent(),
+) -> tuple[Analysis | Failed, ...]:
+    """``analyze`` for every notebook at or below ``paths``, in the order of ``find_notebooks``.
+
+    What goes wrong with one file is its entry, and the others go on. ``static`` analyses share ``jobs`` processes (0:
+    one per processor); without it the notebooks run one after the other, each in a kernel that ends with it unless
+    ``idle_seconds`` says otherwise.
+    """
+    found = find_notebooks(paths)
+    files = [path for path in found if isinstance(path, Path)]
+    if static:
+        progress.begin("analyzing", len(files))
         try:
-            run_notebook(
-                session,
-                notebook,
-                allow_errors=allow_errors,
-                cell_timeout=cell_timeout,
-                on_cell=lambda index, total, seconds: progress.advance(1, f"cell {index + 1}"),
-            )
+            results = analyze_files(files, jobs or default_jobs(), lambda path: progress.advance(1, str(path)))
         finally:
             progress.end()
-    except CellFailed:
-        keep_session(session)  # the user may look into it, mend it, or compile what is there
-        raise
-    except BaseException:
-        stop_session(session)
-        raise
-    return session
-
-
-def _attach(session: Session, progress: Progress) -> KernelAgent:
-    return KernelAgent(session.connection_file, wait=progress.say, alive=lambda: is_alive(session))
+    else:
+        results = []
+        for number, path in enumerate(files, 1):
+            progress.say(f"{number} of {len(files)}: {path}")
+            try:
+                results.append(
+                    analyze(
+                        path,
+                        kernel_name=kernel_name,
+                        allow_errors=allow_errors,
+                        state_directory=state_directory,
+                        cell_timeout=cell_timeout,
+                        idle_seconds=idle_seconds,
+                        progress=progress,
+                    )
+                )
+            except Exception as error:
+                results.append(failure(path, error))
+    rest = iter(results)
+    return tuple(failure(one.path, one.error) if isinstance(one, Missing) else next(rest) for one in found)
 
 
 def understand(agent: Agent, trace_path: Path, notebook: Notebook | None) -> Understood:
     """Survey the session behind ``agent`` and reconcile it with the texts it ran."""
     agent.command("trace", {"path": str(trace_path)})
     trace = read_trace(trace_path)
+    if notebook is not None:
+        trace = with_runs(trace, runs_in_file(Path(notebook.path)))
     names = frozenset(variable.name for variable in trace.variables)
     facts = analyze_session([execution.source for execution in trace.executions], names)
     graph = reconcile(facts, trace)
@@ -193,7 +189,9 @@ def compile_bundle(
     state_directory: Path = Path(".nbdag"),
     objective: str = "migrate",
     bandwidth: float | None = None,
+    max_bytes: int | None = None,
     verify: bool = True,
+    include_files: str = "auto",
     allow_errors: bool = False,
     store: Sequence[str] = (),
     replay: Sequence[str] = (),
@@ -204,120 +202,246 @@ def compile_bundle(
     """Compile a live session into the bundle ``out``: the one of ``agent``, of ``connection_file``, of ``notebook``, or
     the one last analyzed in this directory. A notebook whose kernel is gone is run again.
 
+    ``include_files``: which input files travel, ``auto``, ``all``, ``none`` or a pattern.
+    With ``agent`` or ``connection_file``, ``notebook`` is where its cells (their numbers, their tags) are read.
     Raises UsageError, PlanError, OutputError, EnvironmentRefused, KernelDied, KernelProtocolError.
     """
-    preferences = Preferences(frozenset(store), frozenset(replay), frozenset(exclude), frozenset(only))
-    if agent is not None:
-        return _compile(agent, out, None, "", objective, bandwidth, verify, preferences, progress)
-    if connection_file is not None:
-        with KernelAgent(connection_file, wait=progress.say) as kernel:
-            if not kernel.command("status", {}).get("recording"):
-                kernel.command("start", {"late": True})
-                progress.say(
-                    "this kernel was not recorded: what ran in it before can be stored, but not replayed safely"
-                )
-            return _compile(kernel, out, None, "", objective, bandwidth, verify, preferences, progress)
-    session, text = _find_or_run(notebook, state_directory, allow_errors, progress)
-    with _attach(session, progress) as kernel:
-        return _compile(kernel, out, text, session.id, objective, bandwidth, verify, preferences, progress)
+    wishes = _wishes(store, replay, exclude, only, max_bytes)
+    with live_session(notebook, connection_file, agent, state_directory, allow_errors, progress) as live:
+        return _compile(live, out, objective, bandwidth, verify, include_files, wishes, progress)
 
 
-def _find_or_run(
-    notebook: Path | None, state_directory: Path, allow_errors: bool, progress: Progress
-) -> tuple[Session, Notebook | None]:
-    """The kept session asked for, and its notebook as the file is now."""
+def plan_session(
+    *,
+    notebook: Path | None = None,
+    connection_file: Path | None = None,
+    agent: Agent | None = None,
+    state_directory: Path = Path(".nbdag"),
+    destination: Path = Path("."),
+    objective: str = "migrate",
+    bandwidth: float | None = None,
+    max_bytes: int | None = None,
+    allow_errors: bool = False,
+    store: Sequence[str] = (),
+    replay: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    only: Sequence[str] = (),
+    explained: Sequence[str] = (),
+    progress: Progress = Silent(),
+) -> Planned:
+    """The plan that ``compile_bundle`` would begin with; nothing is encoded, written or restored.
+
+    ``destination`` is where the bundle would be, or the directory that would hold it: its speed is measured if no
+    ``bandwidth`` is given, and what a bundle there chose is kept where costs are nearly the same. Raises what
+    ``compile_bundle`` does.
+    """
+    wishes = _wishes(store, replay, exclude, only, max_bytes)
+    check_explained(explained, wishes)
+    with live_session(notebook, connection_file, agent, state_directory, allow_errors, progress) as live:
+        return _plan(live, destination, objective, bandwidth, wishes, tuple(explained), progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a picture shows: an analysis, the texts of its cells, and a plan's decisions where a kernel is there."""
+
+    analysis: Analysis
+    sources: tuple[str, ...]
+    decisions: tuple[Decision, ...] = ()
+
+
+def look(
+    notebook: Path | None = None,
+    *,
+    static: bool = False,
+    state_directory: Path = Path(".nbdag"),
+    progress: Progress = Silent(),
+) -> Seen:
+    """The session of ``notebook`` (or the one last analyzed here) with the plan for it; unless ``static`` or its kernel
+    is gone: then what the code says. Nothing is run. Raises UsageError, NotebookError.
+    """
     session = find_session(state_directory, notebook)
-    if session is None and notebook is None:
-        raise UsageError("no session was analyzed in this directory", "run: nbdag analyze NOTEBOOK")
+    if notebook is None and session is None:
+        raise UsageError("no session was analyzed in this directory", "run: nbdag graph NOTEBOOK")
     path = notebook or Path(session.notebook if session else "")
-    if session is not None and is_alive(session):
-        there = _read_if_there(path)
-        if there is None:
-            progress.say(f"{path.name} cannot be read any more; compiling the session as it ran")
-        elif notebook_digest(there) != session.notebook_digest:
-            progress.say(f"{path.name} has changed since it was analyzed; compiling the session as it ran")
-        return session, there
-    if session is not None:
-        progress.say(f"the kernel of {path.name} is gone{why_gone(session)}; running the notebook again")
-    text = read_notebook(path)
-    session = run_in_session(
-        text,
-        kernel_name=session.kernel_name if session else "",
-        allow_errors=allow_errors,
-        state_directory=state_directory,
-        cell_timeout=None,
-        idle_seconds=session.idle_seconds if session else DEFAULT_IDLE_SECONDS,
-        progress=progress,
-    )
-    return keep_session(session), text
+    if static or session is None or not is_alive(session):
+        cells = read_notebook(path).cells
+        if not static:
+            progress.say(f"{path.name} has no kernel here: only what its code says (nbdag analyze runs it)")
+        return Seen(analyze(path, static=True), tuple(cell.source for cell in cells))
+    with live_session(notebook, None, None, state_directory, False, progress) as live:
+        question = _ask(live, Path().absolute(), "migrate", None, Preferences(), progress)
+        plan = make_plan(question.understood.graph, question.costs, question.preferences)
+    understood = question.understood
+    analysis = _summary(understood, session.id, 0.0, live.notebook)
+    return Seen(analysis, tuple(cell.source for cell in understood.cells), plan.decisions)
 
 
-def _read_if_there(path: Path) -> Notebook | None:
-    """The notebook at ``path``; None when the file has gone or broken since: the kernel knows what ran."""
-    try:
-        return read_notebook(path)
-    except UsageError:
-        return None
+def _wishes(
+    store: Sequence[str], replay: Sequence[str], exclude: Sequence[str], only: Sequence[str], max_bytes: int | None
+) -> Preferences:
+    asked = Preferences(frozenset(store), frozenset(replay), frozenset(exclude), frozenset(only), max_bytes=max_bytes)
+    check_consistent(asked)  # before a notebook runs for an hour
+    return asked
 
 
-def _compile(
-    agent: Agent,
-    out: Path,
-    notebook: Notebook | None,
-    session: str,
-    objective: str,
-    bandwidth: float | None,
-    verify: bool,
-    preferences: Preferences,
-    progress: Progress,
-) -> Compiled:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Everything a planner has to know: what there is, what was asked for, what it costs."""
+
+    understood: Understood
+    preferences: Preferences
+    costs: CostModel
+    bandwidth_source: str
+    diagnostics: tuple[Diagnostic, ...]
+
+    def findings(self, plan: Plan) -> tuple[Diagnostic, ...]:
+        """What is to be said about tags: those that say nothing, and those that ``plan`` cannot follow."""
+        return (*self.diagnostics, *unmet_tags(self.understood.graph, self.preferences, plan))
+
+
+def _ask(
+    live: LiveSession, place: Path, objective: str, bandwidth: float | None, wishes: Preferences, progress: Progress
+) -> Question:
+    """Survey ``live``, and put together what names and tags ask for with how fast ``place`` can be written."""
     import tempfile
 
+    progress.say("surveying the session")
+    with tempfile.TemporaryDirectory(prefix="nbdag-") as folder:
+        understood = understand(live.agent, Path(folder) / "trace.json", live.notebook)
+    there = [variable.name for variable in understood.trace.variables]
+    check_names(wishes.store | wishes.replay | wishes.exclude | wishes.only, there)
+    if not there:
+        raise EnvironmentRefused("the session has no variables: there is nothing to move")
+    check_linked(understood.graph, wishes)
+    tags = wishes_of_cells(
+        live.notebook.cells if live.notebook else (), understood.labels.cell_of, understood.trace.executions
+    )
+    preferences = replace(
+        wishes,
+        never_rerun=tags.of(NEVER_RERUN),
+        always_store=tags.of(ALWAYS_STORE),
+        recompute=tags.of(RECOMPUTE),
+    )
+    speed = bandwidth or measure_bandwidth(place)
+    source = "given" if bandwidth else f"measured in {nearest_directory(place)}"
+    costs = CostModel(speed, objective)
+    check_possible(understood.graph, costs, preferences)
+    return Question(understood, preferences, costs, source, tags.diagnostics)
+
+
+def nearest_directory(path: Path) -> Path:
+    """``path``, or the nearest directory above it that exists: where a measurement takes place."""
+    while not path.is_dir() and path != path.parent:
+        path = path.parent
+    return path
+
+
+def _plan(
+    live: LiveSession,
+    destination: Path,
+    objective: str,
+    bandwidth: float | None,
+    wishes: Preferences,
+    explained: tuple[str, ...],
+    progress: Progress,
+) -> Planned:
     begun = time.perf_counter()
-    progress.begin("compiling", None)
+    progress.begin("planning", None)
     try:
-        progress.say("surveying the session")
-        with tempfile.TemporaryDirectory(prefix="nbdag-") as folder:
-            understood = understand(agent, Path(folder) / "trace.json", notebook)
-        _check_names(understood.trace, preferences)
-        speed = bandwidth or measure_bandwidth(out.absolute().parent)
-        plan, bundle, verdict = compile_session(
+        place = destination.absolute()
+        place = place.parent if (place / "restore.py").is_file() else place
+        question = _ask(live, place, objective, bandwidth, wishes, progress)
+        understood, costs, preferences = question.understood, question.costs, question.preferences
+        check_names(explained, [variable.name for variable in understood.trace.variables])
+        stored, replayed = earlier_choices(destination)
+        preferences = replace(preferences, stored_before=stored, replayed_before=replayed)
+        plan = make_plan(understood.graph, costs, preferences)
+        explanations = explain_all(
+            explained,
             understood.graph,
-            understood.trace,
+            costs,
+            preferences,
+            plan,
             understood.labels,
-            agent,
-            out,
-            costs=CostModel(speed, objective),
-            preferences=preferences,
-            provenance=_provenance(understood),
-            verify=verify,
-            say=progress.say,
+            {variable.name: variable.type for variable in understood.trace.variables},
         )
+        explanations = _with_links(explanations, explained, live.agent)
     finally:
         progress.end()
-    summary = _summary(understood, session, 0.0, notebook)
-    return Compiled(
-        session=session,
-        plan=plan,
-        bundle=bundle,
-        verdict=verdict,
+    summary = _summary(understood, live.session, 0.0, live.notebook)
+    return Planned(
+        session=live.session,
+        notebook=understood.source,
+        plan=with_labels(plan, understood.graph, understood.labels),
         variables=summary.variables,
-        diagnostics=(*summary.diagnostics, *plan.diagnostics),
-        bandwidth=speed,
+        alternatives=comparisons(understood.graph, costs, preferences, plan),
+        explanations=explanations,
+        asked=explained,
+        diagnostics=(*summary.diagnostics, *question.findings(plan), *plan.diagnostics),
+        bandwidth=costs.bandwidth,
+        bandwidth_source=question.bandwidth_source,
         objective=objective,
+        max_bytes=wishes.max_bytes,
         seconds=time.perf_counter() - begun,
     )
 
 
-def _check_names(trace: Trace, preferences: Preferences) -> None:
-    """Refuse names that the session does not have: a misspelled --store must not pass in silence."""
-    there = {variable.name for variable in trace.variables}
-    asked = preferences.store | preferences.replay | preferences.exclude | preferences.only
-    unknown = sorted(asked - there)
-    if unknown:
-        raise UsageError(f"the session has no variable {', '.join(unknown)}", "nbdag analyze lists the variables")
-    if not there:
-        raise EnvironmentRefused("the session has no variables: there is nothing to compile")
+def _with_links(explanations: tuple[Explanation, ...], asked: tuple[str, ...], agent: Agent) -> tuple[Explanation, ...]:
+    """``explanations``, those ``asked`` for with what the names share: the kernel has to look for that."""
+    names = {one.name: list(one.linked) for one in explanations if one.linked and one.name in asked}
+    try:
+        words = agent.command("sharing", {"names": names})["words"] if names else {}
+    except KernelProtocolError:  # an agent of an earlier nbdag does not know the command; the rest is worth saying
+        words = {}
+    return tuple(replace(one, link=words.get(one.name, "")) for one in explanations)
+
+
+def _compile(
+    live: LiveSession,
+    out: Path,
+    objective: str,
+    bandwidth: float | None,
+    verify: bool,
+    include_files: str,
+    wishes: Preferences,
+    progress: Progress,
+) -> Compiled:
+    begun = time.perf_counter()
+    progress.begin("compiling", None)
+    try:
+        question = _ask(live, out.absolute().parent, objective, bandwidth, wishes, progress)
+        understood = question.understood
+        plan, bundle, verdict = compile_session(
+            understood.graph,
+            understood.trace,
+            understood.labels,
+            live.agent,
+            out,
+            costs=question.costs,
+            preferences=question.preferences,
+            provenance=_provenance(understood),
+            verify=verify,
+            include_files=include_files,
+            say=progress.say,
+        )
+    finally:
+        progress.end()
+    summary = _summary(understood, live.session, 0.0, live.notebook)
+    return Compiled(
+        session=live.session,
+        plan=plan,
+        bundle=bundle,
+        verdict=verdict,
+        variables=summary.variables,
+        diagnostics=(*summary.diagnostics, *question.findings(plan), *plan.diagnostics),
+        bandwidth=question.costs.bandwidth,
+        objective=objective,
+        seconds=time.perf_counter() - begun,
+        bandwidth_source=question.bandwidth_source,
+        alternatives=comparisons(understood.graph, question.costs, question.preferences, plan),
+        max_bytes=wishes.max_bytes,
+    )
 
 
 def _provenance(understood: Understood) -> dict[str, str]:
@@ -336,16 +460,7 @@ def _summary(understood: Understood, session: str, seconds: float, notebook: Not
         cells=add_runs(summaries, graph, trace, cell_of),
         edges=join_edges(static_edges(understood.cell_facts), observed_edges(graph, cell_of)),
         variables=summarize_variables(graph, trace, cell_of),
-        diagnostics=(*_diagnostics(notebook, understood.cell_facts), *trace.diagnostics, *graph.diagnostics),
+        diagnostics=(*diagnostics_of(notebook, understood.cell_facts), *trace.diagnostics, *graph.diagnostics),
         session=session,
         seconds=seconds,
     )
-
-
-def _diagnostics(notebook: Notebook | None, facts: Sequence[CellFacts]) -> tuple[Diagnostic, ...]:
-    from dataclasses import replace
-
-    found = list(notebook.diagnostics if notebook else ())
-    for index, fact in enumerate(facts):
-        found += [replace(d, cell=index) if d.cell is None else d for d in fact.diagnostics]
-    return tuple(found)

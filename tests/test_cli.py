@@ -28,7 +28,7 @@ from nbdag.errors import (
     PlanError,
 )
 from nbdag.model import Severity
-from tests.report.samples import ANALYSIS, COMPILED
+from tests.report.samples import ANALYSIS, COMPILED, PLANNED
 
 CLEAN = replace(ANALYSIS, diagnostics=())
 
@@ -45,7 +45,7 @@ class PlayedPipeline(SimpleNamespace):
             raise self.result
         return self.result() if callable(self.result) else self.result
 
-    analyze = compile_bundle = _answer
+    analyze = compile_bundle = plan_session = _answer
 
 
 @pytest.fixture
@@ -86,7 +86,9 @@ def test_analyze_asks_for_what_was_said(play: Play) -> None:
 
 def test_compile_asks_for_what_was_said(play: Play) -> None:
     pipeline = play(COMPILED)
-    choices = "--objective size --bandwidth 8Mbit/s --no-verify --allow-errors"
+    choices = (
+        "--objective size --bandwidth 8Mbit/s --max-size 1.5GB --include-files data/*.csv --no-verify --allow-errors"
+    )
     names = "--store a --store b --replay c --exclude gen --only df"
     assert cli.run(["compile", "n.ipynb", "--out", "bundle", *choices.split(), *names.split()]) == 0
     ((out,), asked) = pipeline.asked[0]
@@ -99,7 +101,9 @@ def test_compile_asks_for_what_was_said(play: Play) -> None:
         "state_directory": Path(".nbdag"),
         "objective": "size",
         "bandwidth": 1e6,
+        "max_bytes": 1_500_000_000,
         "verify": False,
+        "include_files": "data/*.csv",
         "allow_errors": True,
         "store": ("a", "b"),
         "replay": ("c",),
@@ -108,7 +112,51 @@ def test_compile_asks_for_what_was_said(play: Play) -> None:
     }
 
 
+def test_plan_asks_for_what_was_said(play: Play) -> None:
+    pipeline = play(PLANNED)
+    choices = "--objective restore --bandwidth 1MB/s --to /data --max-size 500MiB --allow-errors --kernel k.json"
+    names = "--store a --replay c --exclude d --only df --explain df --explain gen --explain df"
+    assert cli.run(["plan", "n.ipynb", *choices.split(), *names.split()]) == 1
+    ((), asked) = pipeline.asked[0]
+    del asked["progress"]
+    assert asked == {
+        "notebook": Path("n.ipynb"),
+        "connection_file": Path("k.json"),
+        "agent": None,
+        "state_directory": Path(".nbdag"),
+        "destination": Path("/data"),
+        "objective": "restore",
+        "bandwidth": 1e6,
+        "max_bytes": 524_288_000,
+        "allow_errors": True,
+        "store": ("a",),
+        "replay": ("c",),
+        "exclude": ("d",),
+        "only": ("df",),
+        "explained": ("df", "gen"),
+    }
+
+
 # ------------------------------------------------------------------------------------------------ what is printed
+
+
+def test_a_plan_is_text_json_or_a_page(play: Play, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    play(PLANNED)
+    assert cli.run(["plan"]) == 1
+    told = capsys.readouterr()
+    assert told.out.startswith("wine [red].ipynb: plan for 6 variables\n")
+    assert told.err == "nbdag: 1 would be lost: gen\n"
+    assert cli.run(["plan", "--format", "json", "-q"]) == 1
+    assert json.loads(capsys.readouterr().out)["format"] == "nbdag-plan"
+    assert cli.run(["plan", "--format", "html", "-q", "-o", "plan.html"]) == 1
+    assert capsys.readouterr() == ("", "")
+    assert (tmp_path / "plan.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_a_plan_that_loses_nothing_ends_well(play: Play) -> None:
+    plan = replace(PLANNED.plan, decisions=PLANNED.plan.decisions[:2])
+    play(replace(PLANNED, plan=plan))
+    assert cli.run(["plan", "-q"]) == 0
 
 
 def test_results_go_to_stdout_and_messages_to_stderr(play: Play, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,7 +233,7 @@ def test_an_error_is_a_line_a_hint_and_a_status(
     [
         (["nonsense"], "nbdag: No such command 'nonsense'."),
         (["analyze"], "nbdag: Missing argument"),
-        (["analyze", "a", "b"], "nbdag: Got unexpected extra argument"),
+        (["stop", "a", "b"], "nbdag: Got unexpected extra argument"),
         (["analyze", "a", "--nonsense"], "nbdag: No such option"),
         (["analyze", "a", "--format", "xml"], "nbdag: Invalid value for '--format'"),
         (["analyze", "a", "--color", "red"], "nbdag: Invalid value for '--color'"),
@@ -196,7 +244,10 @@ def test_an_error_is_a_line_a_hint_and_a_status(
         (["compile"], "nbdag: Missing option '--out'"),
         (["compile", "--out", "b", "--objective", "speed"], "nbdag: Invalid value for '--objective'"),
         (["compile", "--out", "b", "--bandwidth", "fast"], "nbdag: --bandwidth fast: not a speed"),
-        (["compile", "n.ipynb", "--out", "b", "--kernel", "k"], "nbdag: give a notebook or --kernel, not both"),
+        (["compile", "--out", "b", "--max-size", "big"], "nbdag: --max-size big: not a size"),
+        (["plan", "--max-size", "2Gb"], "nbdag: --max-size 2Gb: bits or bytes?"),
+        (["plan", "--format", "svg"], "nbdag: Invalid value for '--format'"),
+        (["plan", "-o", "."], "nbdag: .: is a directory"),
         (["stop", "x"], "nbdag: no kernel 'x' is kept alive here; there are: none"),
     ],
 )

@@ -60,6 +60,10 @@ def test_from_loading_to_unloading(session: Session, user: User, tmp_path: Path)
     status = user.runs("%nbdag")
     assert "nbdag records this session: " in status and f"--kernel {session.connection_file}" in status
     assert "nbdag compile DIR" in user.runs("%nbdag help")
+    explained = user.runs("%nbdag explain after")
+    assert "after: stored (list, " in explained and "after = [before, 2]" in explained
+    planned = user.runs("%nbdag plan --bandwidth 50MB/s")
+    assert "in comparison" in planned and "%nbdag explain NAME says why" in planned
     names = user.runs("sorted(name for name in globals() if 'nbdag' in name)")
     assert names == "[]"
     assert "no longer records" in user.runs("%unload_ext nbdag")

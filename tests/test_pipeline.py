@@ -10,7 +10,8 @@ import pytest
 
 from nbdag.analysis.kernels import sessions, stop_session
 from nbdag.errors import UsageError
-from nbdag.pipeline import analyze, compile_bundle
+from nbdag.model import Action
+from nbdag.pipeline import analyze, compile_bundle, plan_session
 
 
 class Collected:
@@ -81,6 +82,46 @@ def test_a_name_that_the_session_does_not_have_is_refused(tmp_path: Path, state:
     with pytest.raises(UsageError, match="no variable b"):
         compile_bundle(tmp_path / "bundle", state_directory=state, store=("b",))
     assert not (tmp_path / "bundle").exists()
+
+
+TAGGED = """\
+# %%
+import threading
+# %% tags=["nbdag-never-rerun"]
+big = list(range(1000))
+# %% tags=["nbdag-recompute"]
+table = {n: n for n in range(1000)}
+# %% tags=["nbdag-always-stor"]
+y = [1]
+x = {"y": y}
+guard = (iter([]), threading.Thread())
+"""
+
+
+def test_a_plan_reads_the_tags_and_writes_nothing(tmp_path: Path, state: Path) -> None:
+    path = tmp_path / "n.py"
+    path.write_text(TAGGED)
+    analyze(path, state_directory=state)
+    before = sorted(tmp_path.iterdir())
+    planned = plan_session(state_directory=state, destination=tmp_path, explained=["guard", "x"])
+    action = {name: decision.action for decision in planned.plan.decisions for name in decision.names}
+    assert (action["big"], action["table"], action["guard"]) == (Action.STORE, Action.REPLAY, Action.REPLAY)
+    assert planned.bandwidth_source == f"measured in {tmp_path}"
+    assert [way.name for way in planned.alternatives] == ["plan", "store-all", "replay-all", "per-cell"]
+    assert [finding.hint for finding in planned.diagnostics if finding.code == "unknown-tag"] == [
+        "did you mean nbdag-always-store?"
+    ]
+    explained = {explanation.name: explanation for explanation in planned.explanations}
+    assert list(explained)[:2] == ["guard", "x"]
+    assert (explained["x"].linked, explained["x"].link) == (("y",), 'x["y"] and y are one list')
+    assert "guard[1]" in explained["guard"].against_storing[0].reason
+    assert [(s.cell, s.line) for s in explained["guard"].statements] == [("cell 4", 3)]
+    assert explained["big"].against_replaying[0].reason == "its cell is tagged nbdag-never-rerun"
+    # Whoever knows the kernel only can name the file: its cells are found by their ids and texts.
+    (session,) = sessions(state)
+    again = plan_session(connection_file=session.connection_file, notebook=path, destination=tmp_path, bandwidth=1e9)
+    assert {name: d.action for d in again.plan.decisions for name in d.names} == action
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_nothing_analyzed_here_is_refused(tmp_path: Path) -> None:

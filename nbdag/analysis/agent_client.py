@@ -14,11 +14,13 @@ answers when it is done; it is not interrupted, and whoever waits is told.
 from __future__ import annotations
 
 import ast
+import base64
 import hashlib
 import json
 import queue
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -32,16 +34,23 @@ _HEARTBEAT_GRACE = 5.0  # seconds without heartbeat until a kernel counts as dea
 _KEY = "nbdag"
 
 # Runs in the kernel inside exec() with a namespace of its own. A recorder that is there in another version and records
-# is kept as long as it understands the same commands: what it saw is worth more than newer code.
+# is kept as long as it understands the same commands: what it saw is worth more than newer code. Compiled module by
+# module and sent packed: the syntax tree of the whole would leave the kernel 20 MB larger for good.
 _INSTALL = """
-import sys, types
+import __future__, base64, sys, types, zlib
+SEPARATOR = "\\n# " + "-" * 100 + "\\n"
+FLAGS = __future__.annotations.compiler_flag
 def install(source, digest):
     there = sys.modules.get("nbdag_agent")
     if getattr(there, "__nbdag_digest__", None) == digest:
         return "same"
     module = types.ModuleType("nbdag_agent")
     module.__nbdag_digest__ = digest
-    exec(compile(source, "<nbdag agent>", "exec"), module.__dict__)
+    lines = 0
+    for part in source.split(SEPARATOR):
+        text = "\\n" * lines + part
+        exec(compile(text, "<nbdag agent>", "exec", FLAGS, True), module.__dict__)
+        lines += part.count("\\n") + SEPARATOR.count("\\n")
     if there is not None:
         try:
             status = there.command("status", {})
@@ -52,7 +61,15 @@ def install(source, digest):
         there.command("stop", {})
     sys.modules["nbdag_agent"] = module
     return "new" if there is None else "replaced"
-ANSWER = install(SOURCE, DIGEST)
+def give_back():
+    # What compiling took goes back to the system; a C library without this call keeps it.
+    try:
+        import ctypes
+        ctypes.CDLL(None).malloc_trim(0)
+    except Exception:
+        pass
+ANSWER = install(zlib.decompress(base64.b64decode(PACKED)).decode("utf-8"), DIGEST)
+give_back()
 """
 
 
@@ -181,7 +198,8 @@ class KernelAgent:
 
     def _install(self) -> None:
         source = self._source or _linked_source()
-        namespace = f"{{'SOURCE': {source!r}, 'DIGEST': {source_digest(source)!r}}}"
+        packed = base64.b64encode(zlib.compress(source.encode("utf-8"))).decode("ascii")
+        namespace = f"{{'PACKED': {packed!r}, 'DIGEST': {source_digest(source)!r}}}"
         # An expression that leaves nothing behind: the namespace of exec() lives as long as the lambda's call.
         self.installed = self._evaluate(f"(lambda space: (exec({_INSTALL!r}, space), space['ANSWER'])[1])({namespace})")
 

@@ -8,6 +8,7 @@ is wrong with a cell the way the user's Python would say it.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from nbdag.analysis.cell_code import Lowered, Unit, lower_cell, with_big_stack
@@ -21,7 +22,9 @@ from nbdag.model import (
 )
 
 if TYPE_CHECKING:
-    from nbdag.analysis.defuse.state import Recorded, Session
+    from nbdag.analysis.defuse.evaluate import Evaluator
+    from nbdag.analysis.defuse.session import Session, Visit
+    from nbdag.analysis.defuse.state import Recorded
 
 
 def analyze_cell(source: str, session_names: frozenset[str] = frozenset()) -> CellFacts:
@@ -30,35 +33,42 @@ def analyze_cell(source: str, session_names: frozenset[str] = frozenset()) -> Ce
     Never raises: a cell that Python would refuse has no statements and a diagnostic with line and column. What other
     cells define is not known here: ``resolve`` adds it.
     """
-    from nbdag.analysis.defuse.state import Session
-
-    lowered = lower_cell(source, session_names)
-    return facts_of(lowered, Session(session_names, session_names))
+    _, _, make_session = _evaluation()
+    return visit(lower_cell(source, session_names), make_session(session_names, session_names))[0]
 
 
-def facts_of(lowered: Lowered, session: Session) -> CellFacts:
-    """Evaluates a lowered cell in ``session``, which then knows what the cell has bound."""
+def visit(lowered: Lowered, session: Session) -> tuple[CellFacts, Visit]:
+    """The facts of a lowered cell in ``session``; what they depend on, and what the session would know afterwards."""
     try:
-        return _facts_of(lowered, session)
+        return _visit(lowered, session)
     except RecursionError:
-        return with_big_stack(lambda: _facts_of(lowered, session))
+        return with_big_stack(lambda: _visit(lowered, session))
 
 
 # ---------------------------------------------------------------------------------------------- evaluation
 
 
-def _facts_of(lowered: Lowered, session: Session) -> CellFacts:
+@cache
+def _evaluation() -> tuple[type[Evaluator], type[Visit], type[Session]]:
+    """Imported when the first cell is evaluated: the tables take their time, and so does an import in every call."""
     from nbdag.analysis.defuse.evaluate import Evaluator
+    from nbdag.analysis.defuse.session import Session, Visit
 
+    return Evaluator, Visit, Session
+
+
+def _visit(lowered: Lowered, session: Session) -> tuple[CellFacts, Visit]:
+    make_evaluator, make_visit, _ = _evaluation()
     translated = lowered.translated
-    evaluator = Evaluator(session, translated.magics, dict(lowered.timed), lowered.lazy_annotations)
+    visited = make_visit(session)
+    evaluator = make_evaluator(visited, translated.magics, dict(lowered.timed), lowered.lazy_annotations)
     statements = []
     for index, unit in enumerate(lowered.units):
         recorded = evaluator.record(unit.body, unit.start)
         if recorded.opaque:
-            session.forget_types()
+            visited.forget_types()
         statements.append(_statement(index, unit, recorded, lowered))
-    return CellFacts(tuple(statements), lowered.diagnostics, translated.language, lowered)
+    return CellFacts(tuple(statements), lowered.diagnostics, translated.language, lowered), visited
 
 
 def _statement(index: int, unit: Unit, recorded: Recorded, lowered: Lowered) -> Statement:

@@ -16,6 +16,8 @@ from nbdag.model import (
 
 READ, BIND, MUTATE, DELETE = AccessKind.READ, AccessKind.BIND, AccessKind.MUTATE, AccessKind.DELETE
 
+LAST_CHANGES = 50  # xs.append(1) in a thousand cells has half a million edges, all but a thousand for nothing
+
 
 class _Flow:
     """What one cell does to names, followed from its first statement to its last."""
@@ -84,29 +86,35 @@ def summarize_cell(cell: Cell, facts: CellFacts) -> CellSummary:
         effects=tuple(sorted(flow.effects)),
         opaque=flow.opaque,
         first_line=next((line for line in lines if line), ""),
+        statements=facts.statements,
     )
 
 
 def static_edges(cells: Sequence[CellFacts]) -> tuple[Edge, ...]:
     """Which cell uses names that an earlier one made, in the order of ``cells``: from the last cell that bound the
-    name or changed it in place. Deferred uses make an edge from the last definition anywhere before."""
+    name or changed it in place. Deferred uses make an edge from the last definition anywhere before.
+
+    Of more than ``LAST_CHANGES`` changes of one name the last ones: each of those uses what those before it left.
+    """
     flows = [_Flow(facts) for facts in cells]
     made_by: dict[str, int] = {}
-    changed_by: dict[str, list[int]] = {}
+    changed_by: dict[str, tuple[int, ...]] = {}
     found: dict[tuple[int, int], set[str]] = {}
     for target, flow in enumerate(flows):
+        by_changes: dict[tuple[int, ...], set[str]] = {}  # many names have been changed by the same cells
         for name in flow.uses | flow.deferred:
-            sources = [*changed_by.get(name, ())]
+            if name in changed_by:
+                by_changes.setdefault(changed_by[name], set()).add(name)
             if name in made_by:
-                sources.append(made_by[name])
+                found.setdefault((made_by[name], target), set()).add(name)
+        for sources, names in by_changes.items():
             for source in sources:
-                if source != target:
-                    found.setdefault((source, target), set()).add(name)
+                found.setdefault((source, target), set()).update(names)
         for name in flow.defs | flow.deferred_defs:
             made_by[name] = target
             changed_by.pop(name, None)
         for name in flow.mutates - flow.defs:
-            changed_by.setdefault(name, []).append(target)
+            changed_by[name] = (*changed_by.get(name, ()), target)[-LAST_CHANGES:]
         for name in flow.deletes:
             made_by.pop(name, None)
             changed_by.pop(name, None)

@@ -14,6 +14,7 @@ an extension transforms (``%load_ext``-ed input transformers).
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 from nbdag.analysis.defuse.tree import MAGIC_NAME
@@ -326,7 +327,7 @@ class _Translation:
             shifts.append((column, shift + outer))
 
 
-def automagic(source: str, names: frozenset[str]) -> str | None:
+def automagic(source: str, names: Set[str]) -> str | None:
     """``source`` with the ``%`` that IPython adds to a single line such as ``pip install x`` or ``ls``, or None."""
     line = source.strip()
     if not line or "\n" in line:

@@ -6,6 +6,7 @@ A magic that is in no table is opaque: extensions may do anything.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -51,6 +52,7 @@ _NOTHING = words(
     "history hist who whos who_ls psearch killbgscripts dirs nbdag precision watermark version_information "
     "code_wrap subshell"
 )
+_DATABASES = words("sql bigquery duckdb")
 _PROGRAMS = words(
     "ls ll dir cat less more man mkdir rm cp mv rmdir lf lk ldir lx grep head tail touch wget curl git tree"
 )
@@ -74,6 +76,7 @@ class Magic:
     opaque: bool = False
     gives: str = ""
     timed: str | None = None  # Python that runs in a function of its own, any number of times
+    text: str = ""  # text of another language that may name what the session holds
 
 
 def holes(text: str) -> tuple[str, ...]:
@@ -140,7 +143,27 @@ def line_magic(name: str, argument: str) -> Magic:
         )
     if name in _PROGRAMS:
         return Magic(name, None, reads, effects=((EffectKind.PROCESS, MUST, "%" + name),), gives="list")
+    if name in _DATABASES:
+        found = re.match(r"\s*(\w+)\s*<<", argument)
+        binds = ((found[1], ""),) if found else ()
+        return Magic(
+            name, None, reads, binds, ((EffectKind.NETWORK, MAY, "%" + name),), opaque=True, gives="", text=argument
+        )
+    if name == "R":
+        return _other_side(name, argument, reads)
     return Magic(name, None, reads, opaque=True)
+
+
+def _other_side(name: str, argument: str, reads: tuple[str, ...]) -> Magic:
+    """``%%R -i frame,n -o result``: names handed to another interpreter and taken from it."""
+
+    def listed(*options: str) -> list[str]:
+        found = re.findall(rf"(?:^|\s)(?:{'|'.join(options)})[\s=]+([\w,]+)", argument)
+        return [word for words in found for word in words.split(",") if word.isidentifier()]
+
+    given = tuple(dict.fromkeys((*reads, *listed("-i", "--input"))))
+    taken = tuple((word, "") for word in listed("-o", "--output"))
+    return Magic(name, None, given, taken, ((EffectKind.PROCESS, MAY, "%" + name),))
 
 
 def _cd(argument: str) -> Magic:
@@ -172,6 +195,8 @@ def _env(argument: str) -> Magic:
 
 def _store(argument: str) -> Magic:
     words = argument.split()
+    if "-d" in words or "-z" in words:
+        return Magic("store", None, effects=((EffectKind.FILE_WRITE, MUST, "%store"),))
     if "-r" in words:
         names = tuple((word, "") for word in words if not word.startswith("-"))
         return Magic("store", None, (), names, ((EffectKind.FILE_READ, MUST, "%store -r"),), opaque=not names)
@@ -181,8 +206,37 @@ def _store(argument: str) -> Magic:
     return Magic("store", None, names_read, effects=((EffectKind.FILE_WRITE, MUST, "%store"),))
 
 
+def _macro(argument: str) -> Magic:
+    _, rest = split_options(argument, "")
+    names = tuple((word, "") for word in rest.split()[:1] if word.isidentifier())
+    return Magic("macro", None, (), names, ((EffectKind.HISTORY, MUST, "%macro"),), opaque=not names)
+
+
 def _run(argument: str) -> Magic:
-    return Magic("run", None, holes(argument), (), ((EffectKind.FILE_READ, MUST, "%run"),), opaque=True)
+    code = None if holes(argument) else _code_of_script(argument)
+    return Magic("run", code, holes(argument), (), ((EffectKind.FILE_READ, MUST, "%run"),), opaque=True)
+
+
+def _code_of_script(argument: str) -> str | None:
+    """``%run script.py``: the script in globals of its own, its names into the session. None with options."""
+    try:
+        script, *arguments = shlex.split(argument)
+    except ValueError:
+        return None
+    if script.startswith("-") or arguments:
+        return None
+    script += "" if script.endswith((".py", ".ipy", ".ipynb")) else ".py"
+    if not script.endswith(".py"):
+        return None
+    space = {"__name__": "__main__", "__file__": script}
+    return (
+        f"exec(compile(open({script!r}).read(), {script!r}, 'exec'), {SCRIPT_GLOBALS} := {space!r})\n"
+        f"globals().update({{name: value for name, value in {SCRIPT_GLOBALS}.items() if not name.startswith('__')}})\n"
+        f"del {SCRIPT_GLOBALS}"
+    )
+
+
+SCRIPT_GLOBALS = "_globals_of_script"
 
 
 def _pylab(argument: str) -> Magic:
@@ -224,6 +278,7 @@ _LINES: dict[str, Callable[[str], Magic]] = {
     "set_env": _set_env,
     "store": _store,
     "run": _run,
+    "macro": _macro,
     "pylab": _pylab,
     "pwd": _pwd,
     "debug": _debug,
@@ -246,9 +301,12 @@ def cell_magic(name: str, argument: str, body: str) -> Magic:
         return Magic(name, None, reads, binds, ((EffectKind.PROCESS, MUST, detail),))
     if name in ("writefile", "file"):
         return Magic(name, None, reads, binds, ((EffectKind.FILE_WRITE, MUST, detail),))
-    if name in ("sql", "bigquery", "duckdb"):
+    if name in _DATABASES:
         found = re.match(r"\s*(\w+)\s*(<<)?", argument if name != "sql" or "<<" in argument else "")
         if found and found[1]:
             binds += ((found[1], ""),)
-        return Magic(name, None, reads + holes(body), binds, ((EffectKind.NETWORK, MAY, detail),), opaque=True)
+        effects: Effects = ((EffectKind.NETWORK, MAY, detail),)
+        return Magic(name, None, reads + holes(body), binds, effects, opaque=True, text=f"{argument} {body}")
+    if name == "R":
+        return _other_side(name, argument, reads)
     return Magic(name, None, reads, binds, opaque=True)

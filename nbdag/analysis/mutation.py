@@ -15,6 +15,8 @@ reports may have happened in any statement since its last look:
 | first look at a value made in this execution | some may change it, by the text | those did |
 | first look at a value made in this execution | none may | none did |
 | never recorded | some may change it, by the text | those did |
+| put off to a later execution, and the same then | some may change it, by the text | those did (and undid it later) |
+| put off to a later execution, and the same then | none may | none did |
 
 A name that the running code could not reach, by what it mentions and by the objects behind that, was not changed,
 whatever aliases the text allows for.
@@ -78,7 +80,10 @@ def changed_in_place(units: Sequence[Unit], linked: Mapping[str, frozenset[str]]
         for name in run.changed:
             fresh.discard(name)
             blame(name, since.pop(name, [index]), sure=True)
-        for name in set(run.reached) - set(run.unseen) - set(run.changed):
+        for name in set(run.put_off).difference(run.changed):
+            fresh.discard(name)
+            blame(name, since.pop(name, [index]), sure=False)
+        for name in set(run.reached) - set(run.unseen) - set(run.changed) - set(run.put_off):
             suspects = since.pop(name, [])
             if name in fresh:
                 fresh.discard(name)

@@ -8,21 +8,27 @@
 | a name is bound | nothing | identity changed (exec, callbacks) | yes |
 | a name is deleted | must delete it | it is gone | either |
 | a value changed | see ``mutation.py`` | | |
-| a library changed | assigns to its attribute (``np.mean = f``) | does not look into libraries | yes |
+| a library changed | assigns to its attribute (``np.mean = f``), also in a call | does not look there | yes |
+| a library changed | bare call, named like a registration (``lib.register(...)``) | no variable changed | yes |
 | an effect happened | see ``hazards.py`` | | |
 | text and runs do not fit together | | | one step for the whole cell |
+
+Where the two sides contradict each other, ``disagreement.py`` says so, with both.
 
 ElasticNotebook's history graph (section 4) has one node per cell execution; here a node is a statement.
 """
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from nbdag.analysis.alignment import Unit, align
+from nbdag.analysis.disagreement import disagreements, plain_names
 from nbdag.analysis.hazards import DigestOfFile, hazards_of, sha256_of_file
+from nbdag.analysis.magic_table import SCRIPT_GLOBALS
 from nbdag.analysis.mutation import changed_in_place, said_to_bind
+from nbdag.analysis.patches import CAPTURED_OPTIONS, attributes_set_in_functions, modules_patched, registered_with
 from nbdag.model import (
     AccessKind,
     CellFacts,
@@ -31,6 +37,7 @@ from nbdag.model import (
     Diagnostic,
     EffectKind,
     Execution,
+    FileUse,
     Hazard,
     Reluctance,
     SessionGraph,
@@ -48,7 +55,7 @@ OPTIONS = "<options>"
 """Pseudo-name of the process-wide options of libraries: who changes them binds it, whoever runs later reads it."""
 
 UNKNOWN_SECONDS = 1.0
-"""What a statement is taken to cost that ran before nbdag was recording."""
+"""What a statement is taken to cost that ran before nbdag was recording, if nobody wrote it down (``late.py``)."""
 
 DEFINITIONS = (StatementKind.IMPORT, StatementKind.FUNCTION, StatementKind.CLASS)
 
@@ -57,24 +64,27 @@ def reconcile(facts: Sequence[CellFacts], trace: Trace, digest_of: DigestOfFile 
     """The session graph of ``trace``; ``facts`` are those of its executions, one by one, calls resolved."""
     defined = frozenset(v.name for v in trace.variables if v.kind is not ValueKind.DATA)
     builder = _Builder(digest_of, defined, trace.variables)
+    plain = plain_names(trace.variables)
     nested: dict[int, list[Execution]] = {}
     for execution in trace.executions:
         if execution.parent is not None:
             nested.setdefault(execution.parent, []).append(execution)
     for execution, cell in zip(trace.executions, facts, strict=True):
         if execution.parent is None:
-            builder.add(execution, align(cell, execution, nested.get(execution.ordinal, ())))
+            units = align(cell, execution, nested.get(execution.ordinal, ()))
+            builder.add(execution, units)
+            builder.findings += disagreements(execution, cell, units, plain)
     covariables = covariables_of(trace, builder.current, builder.patches)
     return SessionGraph(tuple(builder.steps), covariables, tuple(builder.findings))
 
 
 def covariables_of(
-    trace: Trace, current: Mapping[str, Version], patches: frozenset[int] = frozenset()
+    trace: Trace, current: Mapping[str, Version], patches: frozenset[Version] = frozenset()
 ) -> tuple[Covariable, ...]:
     """The active co-variables that the survey found, each name in its current version.
 
-    ``patches`` are the steps that set attributes of modules, and of classes and functions of libraries: these are
-    stored by name, so the steps must be replayed.
+    ``patches`` are modules, and classes and functions of libraries, as left by a step that set attributes of theirs:
+    these are stored by name, so the steps must be replayed.
     """
     groups: dict[int, list[int]] = {}
     for index, variable in enumerate(trace.variables):
@@ -84,7 +94,7 @@ def covariables_of(
         variables = [trace.variables[index] for index in members]
         versions = tuple(current.get(variable.name, Version(variable.name, -1)) for variable in variables)
         kind = _kind({variable.kind for variable in variables})
-        patched = any(version.made_by in patches for version in versions)
+        patched = any(version in patches for version in versions)
         obstacle = next((variable.obstacle for variable in variables if variable.obstacle), "")
         covariables.append(
             Covariable(
@@ -115,10 +125,12 @@ class _Builder:
         self._defined = defined  # names that hold functions, classes and modules now
         self._modules = frozenset(v.name for v in variables if v.kind is ValueKind.MODULE)
         self._named = frozenset(v.name for v in variables if v.type in NAMED_TYPES or v.type.endswith("Meta"))
+        self._loggers = frozenset(v.name for v in variables if v.type in LOGGER_TYPES)
         self.steps: list[Step] = []
         self.current: dict[str, Version] = {}
         self.findings: list[Diagnostic] = []
-        self.patches: frozenset[int] = frozenset()  # steps that set attributes of modules
+        self.patches: frozenset[Version] = frozenset()  # modules in which a step has set something
+        self._set_in_functions: set[tuple[str, str]] = set()  # what functions set when they are called
         self.imported: frozenset[str] = frozenset()  # names that an import bound last
         self._digest_of = digest_of
 
@@ -127,17 +139,28 @@ class _Builder:
         mutated = changed_in_place(units, linked)
         for index, unit in enumerate(units):
             others = [other.statement for other in units if other.run is unit.run and other is not unit]
-            self._add_step(execution, unit, mutated[index], others if unit.share > 1 else ())
+            # The notebook file may tell how long a whole cell took that ran before nbdag was recording.
+            seconds = execution.seconds / len(units) if execution.seconds else UNKNOWN_SECONDS
+            self._add_step(execution, unit, mutated[index], others if unit.share > 1 else (), seconds)
 
     def _add_step(
-        self, execution: Execution, unit: Unit, mutated: frozenset[str], siblings: Sequence[Statement]
+        self,
+        execution: Execution,
+        unit: Unit,
+        mutated: frozenset[str],
+        siblings: Sequence[Statement],
+        unknown_seconds: float,
     ) -> None:
         statement, run = unit.statement, unit.run
         position = len(self.steps)
         hazards = hazards_of(statement, run, execution, self._digest_of)
         bound = _bound(unit, siblings)
         deleted = _deleted(unit, bound)
-        patched = self._patched(statement, unit, hazards)
+        patched = self._patched(statement, unit, hazards, bool(mutated or bound))
+        if statement.kind is StatementKind.EXPRESSION and (patched or _configures(statement)):
+            # log.addHandler(handler)      What is handed over counts as changed where it cannot be looked into. It must
+            # be there before this runs on the target, stored or not.
+            mutated &= _names(unit, AccessKind.MUTATE, Certainty.MUST)
         mutated = (mutated | patched) - bound
         # Point = namedtuple("Point", "x y"), or a def inside try: as good as a definition if it binds nothing else.
         only_defines = bool(bound) and bound <= self._defined and not mutated and not statement.opaque
@@ -157,7 +180,7 @@ class _Builder:
                 execution=execution.ordinal,
                 code=statement.python,
                 line=statement.place.line,
-                seconds=UNKNOWN_SECONDS if run is None else run.seconds / unit.share,
+                seconds=unknown_seconds if run is None else run.seconds / unit.share,
                 inputs=inputs,
                 outputs=outputs,
                 binds=tuple(sorted(bound)),
@@ -167,24 +190,34 @@ class _Builder:
                 hazards=hazards,
                 random_state=() if run is None else run.random_state,
                 drew=() if run is None else run.drew,
-                files=() if run is None or statement.kind is StatementKind.IMPORT else run.files,
+                files=() if run is None or statement.kind is StatementKind.IMPORT else _spelled(statement, run.files),
                 failed=run is not None and not run.completed,
             )
         )
-        self.patches |= {position} if patched - bound else frozenset()
+        # What is changed once more still has what was set in it before.
+        again = {name for name in mutated if self.current.get(name) in self.patches}
+        self.patches |= {Version(name, position) for name in (patched | again) - bound}
         self.imported = self.imported | bound if statement.kind is StatementKind.IMPORT else self.imported - bound
         for version in outputs:
             self.current[version.name] = version
         for name in deleted:
             self.current.pop(name, None)
 
-    def _patched(self, statement: Statement, unit: Unit, hazards: Sequence[Hazard]) -> frozenset[str]:
+    def _patched(self, statement: Statement, unit: Unit, hazards: Sequence[Hazard], leaves: bool) -> frozenset[str]:
         """The modules, and classes and functions of libraries, whose attributes ``statement`` sets.
 
         Where it cannot be replayed nothing brings that back: this is said, and the library itself is not lost for it.
         """
-        names = modules_patched(statement.python or "", self._modules | (self.imported & self._named))
+        libraries = self._modules | (self.imported & self._named)
+        names = modules_patched(statement.python or "", libraries | self._loggers)
+        called = self._patched_in_calls(statement, libraries) - names
+        kinds = {effect.kind for effect in statement.effects}
+        if kinds.isdisjoint((EffectKind.CONFIG, EffectKind.DISPLAY)):
+            called |= registered_with(statement.python or "", libraries, leaves)
         doubt = next((hazard.reason for hazard in hazards if hazard.reluctance >= Reluctance.LAST_RESORT), "")
+        if called and not doubt and unit.run is not None and unit.run.seconds > MOST_SECONDS_FOR_PATCHES:
+            doubt = f"running it again would take {unit.run.seconds:.0f} s"
+        names |= called
         if names and (doubt or unit.run is None):
             what = f"what {(statement.python or '').strip()[:60]!r} set in {', '.join(sorted(names))} is not restored"
             self.findings.append(
@@ -193,39 +226,46 @@ class _Builder:
             return frozenset()
         return names
 
+    def _patched_in_calls(self, statement: Statement, libraries: frozenset[str]) -> frozenset[str]:
+        """The libraries that functions assign into which ``statement`` calls: ``def patch(): np.mean = f``.
+
+        What such functions set as an option travels as process state: ``def style(): plt.rcParams["font.size"] = 20``.
+        """
+        self._set_in_functions.update(attributes_set_in_functions(statement.python or ""))
+        changed = frozenset(
+            access.name
+            for access in statement.accesses
+            if access.kind is AccessKind.MUTATE and access.certainty is Certainty.MUST and not access.deferred
+        )
+        found = set()
+        for name in changed & libraries:
+            attributes = {attribute for known, attribute in self._set_in_functions if known == name}
+            if not attributes or attributes - CAPTURED_OPTIONS:  # none: it was passed to the function
+                found.add(name)
+        return frozenset(found)
+
     def _changes_options(self, statement: Statement, hazards: Sequence[Hazard]) -> bool:
         if not statement.python or any(hazard.reluctance >= Reluctance.LAST_RESORT for hazard in hazards):
             return False
-        return any(effect.kind is EffectKind.CONFIG and not effect.deferred for effect in statement.effects)
+        return _configures(statement)
 
 
-def modules_patched(python: str, modules: frozenset[str]) -> frozenset[str]:
-    """Which of ``modules`` the statement ``python`` assigns into: ``np.mean = f``, ``setattr(np, "mean", f)``."""
-    if not modules or not any(f"{name}." in python or f"({name}," in python for name in modules):
-        return frozenset()
-    try:
-        tree = ast.parse(python)
-    except SyntaxError:
-        return frozenset()
-    found = set()
-    pending: list[ast.AST] = [tree]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        pending.extend(ast.iter_child_nodes(node))
-        target: ast.AST | None = None
-        if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
-            target = node
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("setattr", "delattr"):
-            target = ast.Attribute(node.args[0], "", ast.Store()) if node.args else None
-        path = []
-        while isinstance(target, ast.Attribute | ast.Subscript):
-            path.append(target.attr if isinstance(target, ast.Attribute) else "[]")
-            target = target.value
-        if isinstance(target, ast.Name) and target.id in modules and path[-1] not in CAPTURED.get(target.id, ()):
-            found.add(target.id)
-    return frozenset(found)
+def _spelled(statement: Statement, files: tuple[FileUse, ...]) -> tuple[FileUse, ...]:
+    """``files`` by the paths that the code has: ``%run scripts/load.py`` opens the script by its whole path."""
+    code = statement.python or ""
+    if SCRIPT_GLOBALS not in code:
+        return files
+    found = []
+    for use in files:
+        parts = use.absolute.split("/")
+        ends = ["/".join(parts[start:]) for start in range(1, len(parts))]
+        own = next((end for end in ends if repr(end) in code), use.path) if repr(use.path) not in code else use.path
+        found.append(replace(use, path=own) if use.path == use.absolute else use)
+    return tuple(found)
+
+
+def _configures(statement: Statement) -> bool:
+    return any(effect.kind is EffectKind.CONFIG and not effect.deferred for effect in statement.effects)
 
 
 PATCHED = "what belongs to a library is stored by its name, without what was set in it"
@@ -233,8 +273,11 @@ PATCHED = "what belongs to a library is stored by its name, without what was set
 NAMED_TYPES = ("type", "function", "builtin_function_or_method")
 """Types of what a library defines and a pickle refers to by name; metaclasses beside."""
 
-CAPTURED = {"os": ("environ",), "sys": ("path", "stdout", "stderr", "stdin")}
-"""Attributes of modules that travel as process state, or belong to each process."""
+LOGGER_TYPES = ("logging.Logger", "logging.RootLogger")
+"""Loggers are stored by their name as well: what is set in one (``log.propagate = False``) is set again."""
+
+MOST_SECONDS_FOR_PATCHES = 10.0
+"""A call that takes longer is not made again on the target for what it sets in a library; this is said."""
 
 
 def _is_definition(statement: Statement, unit: Unit, hazards: Sequence[Hazard], only_defines: bool) -> bool:

@@ -7,57 +7,48 @@ cell 2: clean(df)
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-from nbdag.analysis.cell_code import Lowered, lower_cell
-from nbdag.analysis.cells import facts_of
+from nbdag.analysis.cell_code import Lowered, lower_cell, without_collections
+from nbdag.analysis.memory import Memory, memory
 from nbdag.model import CellFacts
 
 
-def resolve(cells: Sequence[CellFacts], session_names: frozenset[str] = frozenset()) -> tuple[CellFacts, ...]:
+def resolve(
+    cells: Sequence[CellFacts], session_names: frozenset[str] = frozenset(), remembered: Memory | None = None
+) -> tuple[CellFacts, ...]:
     """``cells`` in the order they run, with what their statements do through what earlier cells defined.
 
     The order is that of the notebook or that in which things really ran; a cell may occur several times. Facts without
-    code (not made by ``analyze_cell``) are returned as they are.
+    code (not made by ``analyze_cell``) are returned as they are. Cells that were evaluated before and depend on nothing
+    that is different now are taken out of ``remembered``, which is this thread's memory if not given.
     """
-    from nbdag.analysis.defuse.state import Session
-
-    lowered = [facts.code for facts in cells]
-    later = session_names.union(*(code.bound for code in lowered if isinstance(code, Lowered)))
-    session = Session(session_names, later)
-    return tuple(
-        facts_of(code, session) if isinstance(code, Lowered) else facts
-        for code, facts in zip(lowered, cells, strict=True)
-    )
+    lowered = [facts.code for facts in cells if isinstance(facts.code, Lowered)]
+    resolved = iter(_evaluated(lowered, session_names, remembered))
+    return tuple(next(resolved) if isinstance(facts.code, Lowered) else facts for facts in cells)
 
 
-def analyze_session(sources: Sequence[str], session_names: frozenset[str] = frozenset()) -> tuple[CellFacts, ...]:
+def analyze_session(
+    sources: Sequence[str], session_names: frozenset[str] = frozenset(), remembered: Memory | None = None
+) -> tuple[CellFacts, ...]:
     """The facts of every text of ``sources`` in the order given, resolved against those before it.
 
-    Parsing is kept by content: analyzing again after one edit costs that cell and the evaluation of the others.
+    Trees are kept by content and evaluations in ``remembered``: analyzing again after one edit costs that cell, and
+    those that depend on what it does otherwise than before.
     """
-    from nbdag.analysis.defuse.state import Session
-
-    with _without_collections():
+    with without_collections():
         lowered = []
         known = set(session_names)
         for source in sources:
-            code = lower_cell(source, frozenset(known) if "\n" not in source else session_names)
+            code = lower_cell(source, known)
             known |= code.bound
             lowered.append(code)
-        session = Session(session_names, frozenset(known))
-        return tuple(facts_of(code, session) for code in lowered)
+        return tuple(_evaluated(lowered, session_names, remembered))
 
 
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """Trees hold no cycles, and there are many of them: the garbage collector would go over them all, in vain."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
+def _evaluated(lowered: Sequence[Lowered], session_names: frozenset[str], remembered: Memory | None) -> list[CellFacts]:
+    from nbdag.analysis.defuse.session import Session
+
+    later = session_names.union(*(code.bound for code in lowered))
+    with without_collections():
+        return (memory() if remembered is None else remembered).evaluate(lowered, Session(session_names, later))

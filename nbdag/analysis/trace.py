@@ -51,6 +51,8 @@ def read_trace(path: str | os.PathLike[str]) -> Trace:
         document = json.loads(text)
     except ValueError as error:
         raise damaged(path, f"it is not JSON: {error}") from error
+    except RecursionError as error:
+        raise damaged(path, "it is nested too deeply") from error
     return trace_from_document(document, path)
 
 
@@ -166,6 +168,7 @@ def read_statement(item: object, where: str, states: States) -> StatementRun:
         reached=names(fields, "reached", where),
         changed=names(fields, "changed", where),
         unseen=names(fields, "unseen", where),
+        put_off=read_names(fields.get("put_off", []), f"{where}.put_off"),
         drew=names(fields, "drew", where),
         random_state=tuple(random_state),
         files=each(fields, "files", where, read_file_use),

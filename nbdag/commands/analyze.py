@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,16 +24,23 @@ from nbdag.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from nbdag.model import Analysis
+    from nbdag.model import Analysis, Failed
     from nbdag.report.tables import Page
 
 EXAMPLES = (
     "\b\nExamples:\n  nbdag analyze notebook.ipynb\n  nbdag analyze --static notebook.ipynb --format json -o facts.json"
+    "\n  nbdag analyze --static a.ipynb experiments/ script.py --jobs 4"
 )
 
 
 def analyze(
-    notebook: Annotated[Path, typer.Argument(help="An .ipynb file, or a py:percent script.")],
+    notebooks: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="NOTEBOOK...",
+            help="An .ipynb file, a py:percent script, or a directory: all .ipynb files below it.",
+        ),
+    ],
     static: Annotated[bool, typer.Option("--static", help="Only read the code; run nothing.")] = False,
     format: FormatOption = Format.text,
     output: Annotated[
@@ -48,9 +55,18 @@ def analyze(
         typer.Option("--cell-timeout", metavar="SECONDS", min=0.001, help="Interrupt a cell that takes longer."),
     ] = None,
     idle_timeout: Annotated[
-        float,
-        typer.Option("--idle-timeout", metavar="SECONDS", min=0.0, help="End the kept kernel when idle for so long."),
-    ] = 3600.0,
+        float | None,
+        typer.Option(
+            "--idle-timeout",
+            metavar="SECONDS",
+            min=0.0,
+            help="End the kept kernel when idle for so long; default 3600, and 0 (none is kept) for several notebooks.",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", "-j", metavar="N", min=0, help="Processes for --static; 0 is one per processor."),
+    ] = 0,
     progress_bar: BarOption = True,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -60,29 +76,43 @@ def analyze(
 
     The kernel stays alive for nbdag compile; nbdag sessions lists such kernels and
     nbdag stop ends them.
+
+    Several notebooks, or a directory, run one after the other, and their kernels end with them (--idle-timeout keeps
+    them); with --static they are read in parallel. What is wrong with one of them does not stop the others. Links to
+    directories and what begins with a dot are passed over.
     """
     check_output(output)
     from nbdag import pipeline
     from nbdag.report.progress import TerminalProgress
 
     progress = TerminalProgress(level=level(quiet, verbose), bar=progress_bar, color=color.value)
+    several = len(notebooks) > 1 or notebooks[0].is_dir()
+    idle = (0.0 if several else ONE_KEPT_SECONDS) if idle_timeout is None else idle_timeout
+    how: Any = {
+        "static": static,
+        "kernel_name": kernel_name,
+        "allow_errors": allow_errors,
+        "state_directory": STATE_DIRECTORY,
+        "cell_timeout": cell_timeout,
+        "idle_seconds": idle,
+        "progress": progress,
+    }
     try:
-        analysis = pipeline.analyze(
-            notebook,
-            static=static,
-            kernel_name=kernel_name,
-            allow_errors=allow_errors,
-            state_directory=STATE_DIRECTORY,
-            cell_timeout=cell_timeout,
-            idle_seconds=idle_timeout,
-            progress=progress,
-        )
+        if several:
+            results = pipeline.analyze_several(notebooks, jobs=jobs, **how)
+        else:
+            analysis = pipeline.analyze(notebooks[0], **how)
     finally:
         progress.end()
+    if several:
+        raise typer.Exit(_show_several(results, notebooks, output, color, format))
     show(output, color, lambda page: _print_analysis(analysis, format, page))
-    if analysis.session and idle_timeout > 0:
+    if analysis.session and idle > 0:
         progress.say(f"kernel {analysis.session} is kept; next: nbdag compile --out restore_bundle/ (or: nbdag stop)")
     raise typer.Exit(1 if _left_out(analysis) else 0)
+
+
+ONE_KEPT_SECONDS = 3600.0
 
 
 def _print_analysis(analysis: Analysis, format: Format, page: Page) -> None:
@@ -94,6 +124,54 @@ def _print_analysis(analysis: Analysis, format: Format, page: Page) -> None:
         from nbdag.report.analysis import print_analysis
 
         print_analysis(analysis, page)
+
+
+def _show_several(
+    results: tuple[Analysis | Failed, ...], asked: list[Path], output: Path | None, color: Color, format: Format
+) -> int:
+    """Print what came of several notebooks; the exit status.
+
+    That is 1 if something was left out or failed, and that of the first failure if not one notebook was analyzed.
+    """
+    from nbdag.model import Analysis
+
+    failed = [result for result in results if not isinstance(result, Analysis)]
+    if len(failed) == len(results) == 1 and not failed[0].traceback:
+        # nbdag analyze DIR, and nothing is there: as for one file, a line and a hint.
+        from nbdag.errors import NotebookError
+
+        if failed[0].code == NotebookError.code:
+            raise NotebookError(failed[0].message, failed[0].hint)
+    _keep_tracebacks(failed)
+    show(output, color, lambda page: _print_several(results, format, page))
+    if len(failed) == len(results):
+        return failed[0].exit_status
+    return 1 if failed or any(isinstance(result, Analysis) and _left_out(result) for result in results) else 0
+
+
+def _print_several(results: tuple[Analysis | Failed, ...], format: Format, page: Page) -> None:
+    if format is Format.json:
+        from nbdag.report.json import analyses_as_json
+
+        page.raw(analyses_as_json(results, __version__))
+    else:
+        from nbdag.report.several import print_analyses
+
+        print_analyses(results, page)
+
+
+def _keep_tracebacks(failed: list[Failed]) -> None:
+    """Faults of nbdag itself are for whoever mends them: into one log."""
+    told = [failure.traceback for failure in failed if failure.traceback]
+    if not told:
+        return
+    import sys
+
+    from nbdag.report.faults import write_crash_log
+
+    log = write_crash_log(RuntimeError("\n\n".join(told)), STATE_DIRECTORY, __version__)
+    hint = f"  hint: please report this with {log or told[0]}"
+    print(f"nbdag: a fault of nbdag itself with {len(told)} of the files\n{hint}", file=sys.stderr)
 
 
 def _left_out(analysis: Analysis) -> bool:

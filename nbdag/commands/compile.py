@@ -11,19 +11,24 @@ from nbdag import __version__
 from nbdag.commands.options import (
     STATE_DIRECTORY,
     AllowErrors,
+    BandwidthOption,
     BarOption,
     Color,
     ColorOption,
+    ExcludeOption,
     Format,
     FormatOption,
-    Names,
+    MaxSizeOption,
     Objective,
+    ObjectiveOption,
+    OnlyOption,
     QuietOption,
+    ReplayOption,
+    StoreOption,
     VerboseOption,
     level,
     show,
 )
-from nbdag.errors import UsageError
 
 if TYPE_CHECKING:
     from nbdag.model import Compiled
@@ -39,26 +44,29 @@ EXAMPLES = (
 def compile(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The bundle to write; an older one is updated.")],
     notebook: Annotated[
-        Path | None, typer.Argument(help="Its session; without it, the one last analyzed in this directory.")
+        Path | None,
+        typer.Argument(help="Its session; without it, the one last analyzed here. With --kernel: where its cells are."),
     ] = None,
     kernel: Annotated[
         Path | None,
         typer.Option("--kernel", metavar="FILE", help="Compile a live kernel, by its connection file (%connect_info)."),
     ] = None,
-    objective: Annotated[
-        Objective, typer.Option("--objective", help="Minimise write and load time, load time, or bytes.")
-    ] = Objective.migrate,
-    bandwidth: Annotated[
-        str,
-        typer.Option("--bandwidth", metavar="auto|50MB/s", help="Speed to the destination; auto: measure the disk."),
-    ] = "auto",
+    objective: ObjectiveOption = Objective.migrate,
+    bandwidth: BandwidthOption = "auto",
+    max_size: MaxSizeOption = "",
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Restore in a fresh process and compare every variable.")
     ] = True,
-    store: Annotated[Names, typer.Option("--store", metavar="NAME", help="Store it, do not replay.")] = None,
-    replay: Annotated[Names, typer.Option("--replay", metavar="NAME", help="Replay it, do not store.")] = None,
-    exclude: Annotated[Names, typer.Option("--exclude", metavar="NAME", help="Leave it behind.")] = None,
-    only: Annotated[Names, typer.Option("--only", metavar="NAME", help="Take only what is named.")] = None,
+    include_files: Annotated[
+        str,
+        typer.Option(
+            "--include-files", metavar="auto|all|none|GLOB", help="Input files that travel; auto: small ones."
+        ),
+    ] = "auto",
+    store: StoreOption = None,
+    replay: ReplayOption = None,
+    exclude: ExcludeOption = None,
+    only: OnlyOption = None,
     allow_errors: AllowErrors = False,
     format: FormatOption = Format.text,
     progress_bar: BarOption = True,
@@ -71,11 +79,9 @@ def compile(
     Every variable is stored, or the code that made it is replayed, whichever is cheaper; the bundle is then restored
     in a fresh process and compared with the live session. Exit status 1: something is lost, and named.
     """
-    if kernel is not None and notebook is not None:
-        raise UsageError("give a notebook or --kernel, not both", "the connection file says which session it is")
-    from nbdag.report.rates import parse_rate
+    from nbdag.report.rates import parse_rate, parse_size
 
-    speed = parse_rate(bandwidth)
+    speed, most = parse_rate(bandwidth), parse_size(max_size)
     from nbdag import pipeline
     from nbdag.report.progress import TerminalProgress
 
@@ -89,7 +95,9 @@ def compile(
             state_directory=STATE_DIRECTORY,
             objective=objective.value,
             bandwidth=speed,
+            max_bytes=most,
             verify=verify,
+            include_files=include_files,
             allow_errors=allow_errors,
             store=tuple(store or ()),
             replay=tuple(replay or ()),

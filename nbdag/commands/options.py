@@ -41,6 +41,20 @@ class Objective(str, Enum):
 
 
 Names = list[str] | None
+StoreOption = Annotated[Names, typer.Option("--store", metavar="NAME", help="Store it, do not replay.")]
+ReplayOption = Annotated[Names, typer.Option("--replay", metavar="NAME", help="Replay it, do not store.")]
+ExcludeOption = Annotated[Names, typer.Option("--exclude", metavar="NAME", help="Leave it behind.")]
+OnlyOption = Annotated[Names, typer.Option("--only", metavar="NAME", help="Take only what is named.")]
+ObjectiveOption = Annotated[
+    Objective, typer.Option("--objective", help="Minimise write and load time, load time, or bytes.")
+]
+BandwidthOption = Annotated[
+    str,
+    typer.Option("--bandwidth", metavar="auto|50MB/s", help="Speed to the destination; auto: measure the disk."),
+]
+MaxSizeOption = Annotated[
+    str, typer.Option("--max-size", metavar="2GB", help="Let the bundle take no more; replay what has no room.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say every step.")]
 BarOption = Annotated[bool, typer.Option("--progress-bar/--no-progress-bar", help="Draw a bar on a terminal.")]

@@ -14,6 +14,7 @@ import tempfile
 import traceback
 from typing import Any, Callable, Dict, List, Optional
 
+from nbdag.portable.budget import SHARE
 from nbdag.portable.celltext import definitions_in
 from nbdag.portable.encode import Unstorable, write_group
 from nbdag.portable.frames import history_record
@@ -21,6 +22,7 @@ from nbdag.portable.namespace import session_items
 from nbdag.portable.process_state import capture, difference
 from nbdag.portable.randomness import get_states
 from nbdag.portable.recorder import Recorder, fault_text
+from nbdag.portable.sharing import sharing_in_words
 from nbdag.portable.survey import by_name_table, state_id, trace_document
 from nbdag.portable.witness import testify
 
@@ -61,11 +63,14 @@ def recorder_of(shell: Any) -> Optional[Any]:
 
 
 def start_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
-    """Begin to record; nothing happens when that is so already. ``late``: cells have run before, take over history."""
+    """Begin to record; nothing happens when that is so already. ``late``: cells have run before, take over history.
+
+    ``share`` of the session's own time is what looking may take, null for as much as it takes (``budget.py``).
+    """
     if recorder_of(shell) is not None:
         return dict(status_command(shell, {}), already=True)
     start_state = capture()
-    recorder = Recorder(shell)
+    recorder = Recorder(shell, arguments.get("share", SHARE))
     recorder.install()
     vars(shell)[RECORDER_ATTRIBUTE] = recorder
     vars(shell)[START_STATE_ATTRIBUTE] = start_state
@@ -92,10 +97,17 @@ def take_over_history(recorder: Recorder) -> None:
     raw = getattr(history, "input_hist_raw", None) or recorder.namespace.get("In") or []
     if type(raw) is not list:
         return
+    failures = getattr(history, "exceptions", None)
+    failures = failures if isinstance(failures, dict) else {}
     for count, source in enumerate(raw):
         if count == 0 or type(source) is not str or not source.strip():
             continue
-        recorder.executions.append(history_record(len(recorder.executions), source, count, recorder.cwd))
+        record = history_record(len(recorder.executions), source, count, recorder.cwd)
+        failure = failures.get(count)
+        if type(failure) is dict:  # IPython 9 keeps what a front end was shown
+            record["error"] = f"{failure.get('ename')}: {failure.get('evalue')}"[:1000]
+            record["outcome"] = "interrupted" if failure.get("ename") == "KeyboardInterrupt" else "error"
+        recorder.executions.append(record)
         for name, kind in definitions_in(transformed(recorder.shell, source)).items():
             value = recorder.namespace.get(name)
             if type(value).__name__ == "function" or issubclass(type(value), type):
@@ -131,7 +143,17 @@ def status_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
         "executions": len(recorder.executions) if recorder is not None else 0,
         "names": len(session_items(shell, shell.user_ns)),
         "hook_seconds": recorder.hook_seconds if recorder is not None else 0.0,
+        "hook_cpu_seconds": recorder.hook_cpu_seconds if recorder is not None else 0.0,
+        "notebook": notebook_file(shell),
     }
+
+
+def notebook_file(shell: Any) -> str:
+    """The notebook this kernel belongs to, "" where nobody says: Jupyter Server and VS Code do."""
+    for path in (os.environ.get("JPY_SESSION_NAME"), shell.user_ns.get("__vsc_ipynb_file__")):
+        if type(path) is str and path.endswith((".ipynb", ".py")) and os.path.isfile(path):
+            return os.path.abspath(path)
+    return ""
 
 
 def need_recorder(shell: Any) -> Recorder:
@@ -207,13 +229,18 @@ def world_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     """Process state now, what of it the session changed, and the states of the random generators, to ``path``."""
     now = capture()
     before = vars(shell).get(START_STATE_ATTRIBUTE)
+    before, after = (dict(state) for state in (before if before is not None else now, now))
+    recorder = recorder_of(shell)
+    if recorder is not None:
+        for state in (before, after):
+            state["warnings"] = recorder.filters.without(state.get("warnings"))
     states: Dict[str, str] = {}
     random_state = {generator: state_id(state, states) for generator, state in get_states().items()}
     write_json(
         arguments["path"],
         {
             "state": now,
-            "difference": difference(before if before is not None else now, now),
+            "difference": difference(before, after),
             "random_state": random_state,
             "states": states,
         },
@@ -240,6 +267,12 @@ def write_json(path: str, document: Dict[str, Any]) -> None:
         raise
 
 
+def sharing_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
+    """What each of ``names`` shares with the names it is linked with, in words."""
+    items = session_items(shell, shell.user_ns)
+    return {"words": {name: sharing_in_words(name, others, items) for name, others in arguments["names"].items()}}
+
+
 AGENT_COMMANDS: Dict[str, Callable[[Any, Dict[str, Any]], Dict[str, Any]]] = {
     "start": start_command,
     "stop": stop_command,
@@ -249,4 +282,5 @@ AGENT_COMMANDS: Dict[str, Callable[[Any, Dict[str, Any]], Dict[str, Any]]] = {
     "digest": digest_command,
     "world": world_command,
     "definitions": definitions_command,
+    "sharing": sharing_command,
 }

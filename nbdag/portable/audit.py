@@ -2,7 +2,8 @@
 
 Python cannot remove an audit hook. There is one for the life of the process, however often the agent is sent in: it
 looks up what is active in a holder under ``sys`` and returns at once when nothing is. Files that C++ code opens
-(Parquet readers) raise no event; on Linux they show as bytes read that no opened file explains.
+(Parquet readers) raise no event; on Linux they show as bytes read that no opened file explains. So do
+bytes of a file that an earlier statement opened, as far as its position moved, and of fonts, when text was drawn.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import site
 import sys
 import sysconfig
 import threading
-from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
 
 from nbdag.portable.namespace import word_set
 
@@ -22,6 +23,7 @@ HOOK_HOLDER = "_nbdag_audit_holder"  # attribute of sys: survives a second injec
 DIGEST_LIMIT = 16 * 1024 * 1024  # bytes: larger files are known by their size only
 UNEXPLAINED_LIMIT = 64 * 1024  # bytes read without an event before it counts: small reads are pipes and /proc
 IMPORTING_LIMIT = 8 * 1024 * 1024  # the same where libraries were loaded: their C code reads more than it opens
+OPENED_LIMIT = 1000  # files remembered
 NETWORK_EVENTS = word_set(
     "socket.connect socket.getaddrinfo socket.gethostbyname socket.sendto urllib.Request http.client.connect "
     "ftplib.connect smtplib.connect imaplib.open poplib.connect telnetlib.Telnet.open"
@@ -51,10 +53,16 @@ def install_hook() -> List[Any]:
         return holder
     holder = [None]
 
-    def nbdag_audit_hook(event: str, arguments: Tuple[Any, ...], holder: List[Any] = holder) -> None:
-        hear = holder[0]
-        if hear is not None:
-            hear(event, arguments)
+    def nbdag_audit_hook(
+        event: str,
+        arguments: Tuple[Any, ...],
+        holder: List[Any] = holder,
+        heard: FrozenSet[str] = HEARD_EVENTS,
+    ) -> None:
+        if event in heard:  # first of all: `id` is an event, too
+            hear = holder[0]
+            if hear is not None:
+                hear(event, arguments)
 
     sys.addaudithook(nbdag_audit_hook)
     setattr(sys, HOOK_HOLDER, holder)
@@ -71,6 +79,10 @@ class Listener:
         self.ours: Callable[[str, Tuple[Any, ...]], None] = self.hear  # one bound method, comparable by identity
         self.library_prefixes = library_prefixes()
         self.own_reads = 0  # bytes that digesting read
+        self.counter = ReadCounter()
+        self.opened: Set[str] = set()  # files of the session that were heard of; whoever holds one may read on
+        self.positions: Dict[str, int] = {}  # descriptor and path of such a file -> where it stood at the last question
+        self.fonts = fonts_fetched()
 
     def switch_on(self) -> None:
         """Start to listen, with nothing heard."""
@@ -98,11 +110,11 @@ class Listener:
 
     def mark(self) -> Tuple[int, int]:
         """A point in time to ask :meth:`since` for."""
-        return len(self.heard), bytes_read() - self.own_reads
+        return len(self.heard), self.counter.bytes_read() - self.own_reads
 
     def since(self, mark: Tuple[int, int]) -> Tuple[List[Heard], int]:
         """What was heard since a mark, and how many bytes the process read."""
-        return self.heard[mark[0] :], max(0, bytes_read() - self.own_reads - mark[1])
+        return self.heard[mark[0] :], max(0, self.counter.bytes_read() - self.own_reads - mark[1])
 
     def hear(self, event: str, arguments: Tuple[Any, ...]) -> None:
         """Called by the interpreter in the middle of the user's code: quick, and never raises."""
@@ -120,7 +132,9 @@ class Listener:
                     if type(path) is not str:
                         return
                 mode = mode if type(mode) is str else ""
-                self.heard.append((event, (path, mode, flags if type(flags) is int else 0, os.getcwd())))
+                flags = flags if type(flags) is int else 0
+                if is_write(mode, flags) or os.path.exists(path):  # else it is about to fail
+                    self.heard.append((event, (path, mode, flags, os.getcwd())))
             elif event == "sqlite3.connect":
                 database = arguments[0]
                 if type(database) is str and database not in ("", ":memory:"):
@@ -136,6 +150,25 @@ class Listener:
         except Exception:
             return
 
+    def read_on(self) -> int:
+        """How far files of the session that an earlier statement opened were read since the last call (Linux)."""
+        now: Dict[str, int] = {}
+        with contextlib.suppress(OSError):
+            for descriptor in os.listdir("/proc/self/fd"):
+                with contextlib.suppress(OSError, ValueError):  # the listing itself is closed by now
+                    path = os.readlink("/proc/self/fd/" + descriptor)
+                    if path in self.opened:
+                        with open("/proc/self/fdinfo/" + descriptor, encoding="ascii") as file:
+                            now[descriptor + " " + path] = int(file.readline().split()[1])
+        moved = sum(max(0, position - self.positions.get(key, 0)) for key, position in now.items())
+        self.positions = now
+        return moved
+
+    def drew_text(self) -> bool:
+        """Whether matplotlib fetched a font since the last call: it reads glyphs from files that it keeps open."""
+        before, self.fonts = self.fonts, fonts_fetched()
+        return self.fonts != before
+
     def of_library(self, absolute: str) -> bool:
         """Whether a file belongs to the interpreter, a library or a cache rather than to the session."""
         if absolute.endswith(LIBRARY_ENDINGS) or absolute == os.devnull or absolute.startswith(SYSTEM_PREFIXES):
@@ -144,6 +177,15 @@ class Listener:
         if any(part in spelled for part in PRIVATE_PARTS) or any(part in spelled for part in PRIVATE_PARTS_ALWAYS):
             return True
         return absolute.startswith(self.library_prefixes)
+
+
+def fonts_fetched() -> int:
+    """How often matplotlib has fetched a font in this process."""
+    fetch = getattr(sys.modules.get("matplotlib.font_manager"), "_get_font", None)
+    try:
+        return sum(fetch.cache_info()[:2]) if fetch is not None else 0
+    except Exception:  # of a matplotlib to come
+        return 0
 
 
 def library_prefixes() -> Tuple[str, ...]:
@@ -160,17 +202,36 @@ def library_prefixes() -> Tuple[str, ...]:
     return tuple(sorted(root.rstrip(os.sep) + os.sep for root in roots))
 
 
-def bytes_read() -> int:
-    """How many bytes this process has read in its life, 0 where the system does not say (4 us on Linux)."""
-    try:
-        descriptor = os.open("/proc/self/io", os.O_RDONLY)
-    except OSError:
-        return 0
-    try:
-        first = os.read(descriptor, 64).split(b"\n", 1)[0]
-    finally:
-        os.close(descriptor)
-    return int(first[7:]) if first.startswith(b"rchar: ") else 0
+class ReadCounter:
+    """How many bytes this process has read in its life: 2 us where the file stays open, 7 where it is opened anew."""
+
+    def __init__(self) -> None:
+        self.descriptor = -1
+        self.process = 0
+
+    def bytes_read(self) -> int:
+        """The count now, 0 where the system does not say."""
+        if self.process != os.getpid():  # a forked child asks for itself
+            self.close()
+            try:
+                self.descriptor = os.open("/proc/self/io", os.O_RDONLY)
+            except OSError:
+                self.descriptor = -1
+            self.process = os.getpid()
+        if self.descriptor < 0:
+            return 0
+        try:
+            first = os.pread(self.descriptor, 64, 0).split(b"\n", 1)[0]
+        except OSError:
+            return 0
+        return int(first[7:]) if first.startswith(b"rchar: ") and first[7:].isdigit() else 0
+
+    def close(self) -> None:
+        """Give the file back."""
+        if self.descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self.descriptor)
+        self.descriptor, self.process = -1, 0
 
 
 def is_write(mode: str, flags: int) -> bool:
@@ -206,13 +267,17 @@ def sort_out(heard: List[Heard], read: int, listener: Listener) -> Tuple[List[Di
                 limit = IMPORTING_LIMIT
                 continue
             effects.add("file-write" if way == "w" else "file-read")
+            if len(listener.opened) < OPENED_LIMIT:
+                listener.opened.add(absolute)
             if (absolute, way) not in files and not (size < 0 and way == "r"):
                 digest = file_digest(absolute) if way == "r" and 0 <= size <= DIGEST_LIMIT else ""
                 listener.own_reads += size if digest else 0
                 files[absolute, way] = {
                     "path": path, "absolute": absolute, "mode": way, "size": max(size, 0), "digest": digest,
                 }  # fmt: skip
-    if read - explained > limit and not effects & {"process", "network"}:
+    limit = IMPORTING_LIMIT if listener.drew_text() else limit
+    unexplained = 0 if effects & {"process", "network"} else read - explained
+    if unexplained > limit and unexplained - listener.read_on() > limit:
         effects.add("file-read")
     return list(files.values()), sorted(effects)
 

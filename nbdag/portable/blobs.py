@@ -20,16 +20,27 @@ class SinkFailed(Exception):
         self.cause = cause
 
 
+# The BINFLOAT opcode with the bits of float("nan") and of inf - inf.
+NOT_A_NUMBER = (b"G\x7f\xf8" + bytes(6), b"G\xff\xf8" + bytes(6))
+
+
+def holds_nan(piece: Any) -> bool:
+    """Whether a piece of a pickle has a NaN in it; true of some other pieces, too."""
+    return type(piece) is bytes and any(opcode in piece for opcode in NOT_A_NUMBER)
+
+
 class CountingSink:
-    """Takes a pickle and keeps only its size."""
+    """Takes a pickle and keeps only its size, and whether there is a NaN in it."""
 
     def __init__(self) -> None:
         self.size = 0
+        self.nan = False
 
     def write(self, piece: Any) -> int:
         """Count."""
         size = piece.nbytes if isinstance(piece, memoryview) else len(piece)
         self.size += size
+        self.nan = self.nan or holds_nan(piece)
         return size
 
     def discard(self) -> None:
@@ -46,11 +57,13 @@ class HeadSink:
         self._file: Any = None
         self._digest = hashlib.sha256()
         self.size = 0
+        self.nan = False
 
     def write(self, piece: Any) -> int:
         """One frame of the pickle, or one large string or bytes object of the session itself (not copied)."""
         size = piece.nbytes if isinstance(piece, memoryview) else len(piece)
         self.size += size
+        self.nan = self.nan or holds_nan(piece)
         if self._file is None and self.size <= self._limit:
             self._pieces.append(bytes(piece))
             return size

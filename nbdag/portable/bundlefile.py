@@ -66,7 +66,7 @@ def _is_group(group: Any, blobs: Dict[str, int]) -> bool:
     regions, buffers, names = group.get("regions"), group.get("buffers"), group.get("names")
     if not isinstance(regions, list) or not isinstance(buffers, list) or not isinstance(names, list):
         return False
-    if not all(isinstance(name, str) for name in names):
+    if not all(isinstance(name, str) for name in names) or not isinstance(group.get("fallback", []), list):
         return False
     sizes = []
     for part in [group.get("head"), *regions]:
@@ -107,6 +107,20 @@ def check_blobs(directory: str, data: Dict[str, Any], groups: Iterable[int], eve
     for digest in sorted(data["blobs"] if every_byte else wanted):
         if digest_of_file(os.path.join(directory, "blobs", digest)) != digest:
             raise BundleDamaged("blobs/%s is damaged: its content has another sha256" % digest)
+
+
+def read_fallbacks(directory: str, data: Dict[str, Any]) -> Dict[str, Any]:
+    """The statements that make what cannot be loaded: ``{"steps": [...], "states": [...]}``. They are code, and so the
+    digest of their blob is compared before they are read."""
+    part = data.get("fallbacks")
+    if isinstance(part, bytes):
+        return unpack(part)  # type: ignore[no-any-return]
+    digest = part["blob"] if isinstance(part, dict) else ""
+    path = os.path.join(directory, "blobs", digest)
+    if digest not in data["blobs"] or digest_of_file(path) != digest:
+        raise BundleDamaged("blobs/%s is damaged: its content has another sha256" % digest)
+    with open(path, "rb") as file:
+        return unpack(file.read())  # type: ignore[no-any-return]
 
 
 def digest_of_file(path: str) -> str:

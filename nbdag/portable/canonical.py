@@ -40,6 +40,7 @@ from nbdag.portable.objects import (
     class_module,
     class_namespace,
     instance_dict,
+    is_handmade_module,
     is_session_class,
     mro_of,
     slot_descriptors,
@@ -125,6 +126,13 @@ def _encode_pattern(obj: Any) -> Encoded:
 
 def _encode_member(obj: Any) -> Encoded:
     return ("member", canonical_label(type(obj)), str(obj._name_), repr(obj._value_)), []
+
+
+def _encode_module(obj: Any) -> Encoded:
+    if not is_handmade_module(obj):
+        return ("module", str(obj.__name__)), []
+    names, values = sorted_attributes({name: value for name, value in vars(obj).items() if not name.startswith("__")})
+    return ("module made by hand", str(obj.__name__), names), values
 
 
 def _encode_builtin(obj: Any) -> Encoded:
@@ -227,7 +235,7 @@ EXACT_ENCODERS: Dict[type, EncoderOf] = {
 # By package and class, subclasses included (``base_labels``): the first base that is in the table decides.
 BASE_ENCODERS: Dict[str, EncoderOf] = {
     "enum.Enum": _encode_member,
-    "builtins.module": lambda obj: (("module", str(obj.__name__)), []),
+    "builtins.module": _encode_module,
     "weakref.ReferenceType": _encode_weak,
     "builtins.weakref": _encode_weak,
     "pathlib.PurePath": lambda obj: (("value", canonical_label(type(obj)), str(obj)), []),
@@ -303,7 +311,7 @@ _VALUE_TYPES = frozenset(
 )
 _VALUE_BASES = frozenset(
     [
-        "enum.Enum", "builtins.module", "pathlib.PurePath", "logging.Logger", "types.GenericAlias", "datetime.date",
+        "enum.Enum", "pathlib.PurePath", "logging.Logger", "types.GenericAlias", "datetime.date",
         "datetime.time", "datetime.timedelta", "datetime.timezone", "decimal.Decimal", "fractions.Fraction",
         "uuid.UUID", "zoneinfo.ZoneInfo", "ipaddress._IPAddressBase", "weakref.ReferenceType", "builtins.weakref",
         "numpy.generic", "numpy.dtype", "numpy.ufunc", "pandas.Index", "pandas.ExtensionDtype", "pandas.Period",

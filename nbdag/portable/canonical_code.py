@@ -89,6 +89,8 @@ def encode_function(function: types.FunctionType) -> Encoded:
     given = () if function.__doc__ is None or function.__doc__ in code.co_consts else (function.__doc__,)
     if function.__name__ != code.co_name:
         given = (*given, "named", function.__name__)
+    if sys.version_info < (3, 14) and function.__annotations__:  # since then asking runs code
+        state.append(dict(function.__annotations__))
     return ("session function", function.__qualname__, text, names, *given), state + values
 
 
@@ -124,6 +126,10 @@ def encode_class(cls: type) -> Encoded:
         if _is_own(value) if members is not None else _counts(name, value):
             names.append(name)
             values.append(value)
+    annotations = class_namespace(cls).get("__annotations__")
+    if type(annotations) is dict and annotations:
+        names.append("__annotations__")
+        values.append(annotations)
     bases = tuple(canonical_label(base) for base in type.__dict__["__bases__"].__get__(cls))
     virtual = tuple(canonical_label(kind) for kind in registered_with(cls))
     head = ("session class", canonical_label(cls), canonical_label(type(cls)), bases, tuple(names))

@@ -36,6 +36,7 @@ class Loading:
         self.eager = eager
         self._codes: Dict[Any, Any] = {}
         self._filenames: Dict[str, str] = {}
+        self._nans: Dict[str, float] = {}
 
     def load(self, group: Dict[str, Any]) -> Dict[str, Any]:
         """The variables of ``group``, by name. Raises whatever their restorers raise."""
@@ -55,6 +56,13 @@ class Loading:
     def patch(self, target: Any, patch: Any) -> None:
         """Bring a definition that replay made to the state it had in the session."""
         RESTORERS["patch"](target, patch)
+
+    def nan(self, name: str) -> float:
+        """The NaN of this name, one object in all groups."""
+        if "." in name:
+            found: float = RESTORERS["attribute"](*name.split("."))
+            return found
+        return self._nans.setdefault(name, float(name[0] + "nan"))
 
     def blob_path(self, digest: str) -> str:
         """Where a blob lies."""
@@ -140,6 +148,10 @@ class GroupUnpickler(Unpickler):
     def __init__(self, file: Any, loading: Loading, buffers: List[Any]) -> None:
         super().__init__(file, buffers=buffers)
         self.loading = loading
+
+    def persistent_load(self, name: Any) -> Any:
+        """The NaN that the pickle calls ``name``."""
+        return self.loading.nan(name)
 
     def find_class(self, module: str, name: str) -> Any:
         """The object that the pickle calls ``module.name``."""

@@ -32,6 +32,7 @@ from nbdag.portable.objects import (
     ATOM_TYPES,
     CollectorPaused,
     class_qualname,
+    is_in_body_of,
     is_local_name,
     is_session_class,
     mro_of,
@@ -40,6 +41,7 @@ from nbdag.portable.objects import (
 
 # A tree has a part for each child only of objects with at most so many: a difference is to be found, not printed.
 MOST_PARTS = 200
+MOST_TIMES = 8  # that one object of C++ is digested: it may lead to itself
 
 BulkDigests = Dict[int, Tuple[Any, bytes]]  # id of an array -> weak reference to it, its digest
 DigestTree = Any  # a digest, or {"": digest, part: DigestTree}; JSON can hold it
@@ -140,6 +142,7 @@ class _Digester:
         self.hash = hashlib.sha1()
         self.lines: List[bytes] = []
         self.numbers: Dict[int, int] = {}
+        self.times: Dict[int, int] = {}  # how often a wrapper of a C++ object was met
         self.keep: List[Any] = []  # numbered objects, some of them made by encoders: no id is used twice
         self.encoders: Dict[type, Tuple[bool, Optional[EncoderOf], str]] = {}
         self.pure: Dict[int, Optional[bytes]] = {}
@@ -185,7 +188,13 @@ class _Digester:
         if known is None:
             known = self.encoders[cls] = self._learn(cls)
         numbered, encoder, reason = known
-        if numbered:
+        if numbered and type(cls).__name__ == "pybind11_type":
+            # C++ hands out a wrapper, or another one, of what its objects share: two equal ones are as good as one.
+            times = self.times[id(obj)] = self.times.get(id(obj), 0) + 1
+            if times > MOST_TIMES:
+                self.lines.append(b"#again;")
+                return []
+        elif numbered:
             number = self.numbers.get(id(obj))
             if number is not None:
                 self.lines.append(b"#%d;" % number)
@@ -228,7 +237,8 @@ class _Digester:
 
     def _has_state(self, cls: type) -> bool:
         """Whether a class counts with its attributes: the state of a class that has a name is its name's."""
-        return is_session_class(cls) and (cls is self.root or is_local_name(class_qualname(cls)))
+        own = cls is self.root or is_local_name(class_qualname(cls)) or is_in_body_of(cls, self.root)
+        return is_session_class(cls) and own
 
     def _incomparable(self, obj: Any, reason: str) -> List[Any]:
         if len(self.keep) == 1:

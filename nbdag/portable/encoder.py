@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import _pickle
+import math
+import struct
 import sys
 import types
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple
@@ -83,6 +85,20 @@ class GroupEncoder:
     def finish_later(self, how: str, value: Any, state: Any) -> None:
         """Let the restorer ``how`` give ``value`` its ``state`` when everything else exists."""
         self.rest.append((how, value, state))
+
+    def name_of_nan(self, value: float) -> Any:
+        """What stands for this NaN in every group of the session; None for one with bits of its own."""
+        bits = struct.pack(">d", value)
+        if bits[1:] != b"\xf8" + bytes(6):
+            return None
+        numpy: Any = sys.modules.get("numpy")
+        if value is getattr(numpy, "nan", None):
+            self.modules.add("numpy")
+            return "numpy.nan"
+        if value is math.nan:
+            return "math.nan"
+        self.kept.append(value)
+        return "%s%x" % ("+" if bits[0] == 0x7F else "-", id(value))
 
     def drain(self) -> Iterator[Optional[Tuple[Any, Any, Any]]]:
         """What is left for the end; grows while it is pickled.

@@ -18,11 +18,12 @@ import collections
 import copyreg
 import pickle
 import sys
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+import time
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from nbdag.portable.buffers import hash_atoms
 from nbdag.portable.hashing import new_state_hash
-from nbdag.portable.objects import ATOM_TYPES, CollectorPaused, only_atoms
+from nbdag.portable.objects import ATOM_TYPES, CollectorPaused, class_module, class_qualname, only_atoms
 from nbdag.portable.states import StateReducer
 
 # Above this a chain could overflow the C stack: before Python 3.12 the recursion limit is all that stops C code too.
@@ -56,13 +57,46 @@ class Fingerprint:
         return "Fingerprint(%s, size=%d, cost=%d)" % (self.digest.hex()[:12], self.size, self.cost)
 
 
-def fingerprint(value: object) -> Optional[Fingerprint]:
-    """The fingerprint of ``value``, None where its state cannot be seen. Raises nothing but KeyboardInterrupt."""
+class TookTooLong(Exception):
+    """The fingerprint is not worth its time now."""
+
+
+class Patience:
+    """Raises TookTooLong once ``seconds`` of CPU time are over, or where one buffer alone would take longer.
+
+    ``interrupted`` is asked now and then, too: the user waits for something.
+    """
+
+    def __init__(self, seconds: float, interrupted: Optional[Callable[[], bool]] = None) -> None:
+        self.end = time.thread_time() + seconds
+        self.interrupted = interrupted
+        self.calls = 0
+
+    def check(self, size: int = 0) -> None:
+        """To be called for every object, with the bytes that it will take to hash."""
+        self.calls += 1
+        if size < PATIENT_SIZE and self.calls & 31:
+            return
+        if time.thread_time() + size / HASHED_A_SECOND > self.end:
+            raise TookTooLong
+        if self.interrupted is not None and self.interrupted():
+            raise TookTooLong
+
+
+PATIENT_SIZE = 1 << 18
+HASHED_A_SECOND = 1.5e9  # bytes: the standard library's best hash on a machine of today (MEASURED 3)
+
+
+def fingerprint(value: object, patience: Optional[Patience] = None) -> Optional[Fingerprint]:
+    """The fingerprint of ``value``, None where its state cannot be seen.
+
+    Raises nothing but KeyboardInterrupt and, with ``patience``, TookTooLong.
+    """
     for attempt in (1, 2):
         try:
             with CollectorPaused():
-                return _fingerprint(value)
-        except KeyboardInterrupt:
+                return _fingerprint(value, patience)
+        except (KeyboardInterrupt, TookTooLong):
             raise
         except RuntimeError:
             if attempt == 2:  # else another thread changed the size of something while we looked
@@ -72,10 +106,12 @@ def fingerprint(value: object) -> Optional[Fingerprint]:
     return None
 
 
-def _fingerprint(value: Any) -> Fingerprint:
+def _fingerprint(value: Any, patience: Optional[Patience]) -> Fingerprint:
     kind = type(value)
     if kind in ATOM_TYPES:
         return Fingerprint(hash_atoms([value]), len(value) if kind in (str, bytes) else 8, 1)
+    if patience is not None and kind in _FLAT_CONTAINERS:
+        patience.check(16 * len(value))
     if kind in _FLAT_CONTAINERS and only_atoms(value):
         if kind is dict:
             values = list(value.values())
@@ -86,9 +122,9 @@ def _fingerprint(value: Any) -> Fingerprint:
         else:
             return Fingerprint(hash_atoms([kind.__name__]) + hash_atoms(list(value)), 8 * len(value), 1)
     try:
-        return _hash_pickle(value)
+        return _hash_pickle(value, patience)
     except RecursionError:
-        return _hash_breadth_first(value)
+        return _hash_breadth_first(value, patience)
 
 
 _FLAT_CONTAINERS = frozenset([list, tuple, set, frozenset, dict])
@@ -97,13 +133,16 @@ _FLAT_CONTAINERS = frozenset([list, tuple, set, frozenset, dict])
 class _Sink:
     """A file that hashes what is written; ``size`` counts it."""
 
-    def __init__(self, hasher: Any) -> None:
+    def __init__(self, hasher: Any, patience: Optional[Patience]) -> None:
         self.hasher = hasher
         self.size = 0
+        self.patience = patience
 
     def write(self, data: Any) -> int:
         self.hasher.update(data)
         length = len(data)
+        if self.patience is not None:
+            self.patience.check(PATIENT_SIZE)
         self.size += length
         return length
 
@@ -118,9 +157,30 @@ class _StatePickler(pickle.Pickler):
         return self._reduce(obj)
 
 
-def _hash_pickle(value: Any) -> Fingerprint:
+class _HurriedPickler(_StatePickler):
+    def __init__(self, sink: _Sink, buffers: Any, reducer: StateReducer, patience: Patience) -> None:
+        super().__init__(sink, buffers, reducer)
+        self._check = patience.check
+
+    def reducer_override(self, obj: Any) -> Any:
+        self._check(size_to_hash(obj))
+        return self._reduce(obj)
+
+
+def size_to_hash(obj: Any) -> int:
+    """Bytes that the reduction of a library's array will hash at once, as far as it says so itself."""
+    kind = type(obj)
+    if class_module(kind).partition(".")[0] != "numpy" or class_qualname(kind) not in ("ndarray", "memmap", "recarray"):
+        return 0
+    try:
+        return int(obj.nbytes) * (8 if obj.dtype.hasobject else 1)  # marshal writes some 60 bytes for a string
+    except Exception:
+        return 0
+
+
+def _hash_pickle(value: Any, patience: Optional[Patience]) -> Fingerprint:
     reducer = StateReducer(value)
-    sink = _Sink(new_state_hash())
+    sink = _Sink(new_state_hash(), patience)
     outside = new_state_hash()  # buffers that libraries hand over uncopied, arrow's for one
 
     def hash_buffer(buffer: Any) -> None:
@@ -128,6 +188,8 @@ def _hash_pickle(value: Any) -> Fingerprint:
             raw = buffer.raw()
         except BufferError:
             raw = memoryview(memoryview(buffer).tobytes())
+        if patience is not None:
+            patience.check(raw.nbytes)
         reducer.covered += raw.nbytes
         outside.update(b"%d:" % raw.nbytes)
         outside.update(raw)
@@ -137,7 +199,10 @@ def _hash_pickle(value: Any) -> Fingerprint:
     try:
         if lowered:
             sys.setrecursionlimit(SAFE_RECURSION)
-        _StatePickler(sink, hash_buffer, reducer).dump(value)
+        if patience is None:
+            _StatePickler(sink, hash_buffer, reducer).dump(value)
+        else:
+            _HurriedPickler(sink, hash_buffer, reducer, patience).dump(value)
     finally:
         if lowered:
             sys.setrecursionlimit(limit)
@@ -145,7 +210,7 @@ def _hash_pickle(value: Any) -> Fingerprint:
     return Fingerprint(sink.hasher.digest() + outside.digest(), sink.size + reducer.covered, reducer.objects)
 
 
-def _hash_breadth_first(value: Any) -> Fingerprint:
+def _hash_breadth_first(value: Any, patience: Optional[Patience] = None) -> Fingerprint:
     """The same state without recursion: each object is written as what it is and the numbers of its parts.
 
     Numbers are given in the order of the first visit, so the graph's shape is hashed, sharing and cycles included.
@@ -156,17 +221,26 @@ def _hash_breadth_first(value: Any) -> Fingerprint:
     keep: List[Any] = [value]  # reductions are new objects: their ids must not be used again
     waiting = collections.deque([value])
     try:
-        size = _hash_levels(waiting, numbers, keep, hasher, reducer)
+        size = _hash_levels(waiting, numbers, keep, hasher, reducer, patience)
     finally:
         reducer.reducers.clear()
     return Fingerprint(hasher.digest(), size + reducer.covered, len(numbers))
 
 
-def _hash_levels(waiting: Any, numbers: Dict[int, int], keep: List[Any], hasher: Any, reducer: StateReducer) -> int:
+def _hash_levels(
+    waiting: Any,
+    numbers: Dict[int, int],
+    keep: List[Any],
+    hasher: Any,
+    reducer: StateReducer,
+    patience: Optional[Patience],
+) -> int:
     """Hashes what is ``waiting``, and what that leads to; returns the bytes written."""
     size = 0
     while waiting:
         obj = waiting.popleft()
+        if patience is not None:
+            patience.check()
         head, parts = _parts_of(obj, reducer)
         line: List[Any] = [head]
         for part in parts:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import linecache
 import time
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Container, Dict, List, Optional, Set, Tuple
 
 from nbdag.portable.celltext import Definitions, NodeText, cell_nodes
 from nbdag.portable.codescan import CodeNames
 from nbdag.portable.reach import Reached
-from nbdag.portable.watch import Identity
+from nbdag.portable.snapshot import Snapshot
 
 Record = Dict[str, Any]  # a StatementRun or an Execution, by the field names of nbdag.model
 
@@ -37,13 +37,14 @@ class Clocks:
 class OpenStatement:
     """A statement that has begun: what was there before it."""
 
-    def __init__(self, node: int, text: NodeText, code: CodeNames, reach: Reached, before: Dict[str, Identity]) -> None:
+    def __init__(self, node: int, text: NodeText, code: CodeNames, reach: Reached, before: Snapshot) -> None:
         self.node = node
         self.text = text
         self.code = code
         self.stores = code.stores
         self.late_stores = reach.stores
         self.reached: Set[str] = reach.names
+        self.mentioned = reach.mentioned
         self.before = before
         self.could_draw = code.calls
         self.random: Dict[str, Any] = {}
@@ -65,24 +66,25 @@ class Frame:
         self.clocks = Clocks()
         self.info: Any = None  # IPython's ExecutionInfo: text and flags, no user object
         self.source = ""
-        self.nodes: Tuple[NodeText, ...] = ()
+        self.transformed = ""
+        self._nodes: Optional[Tuple[NodeText, ...]] = ()
         self.execution_count: Optional[int] = None
         self.open: Optional[OpenStatement] = None
         self.statements: List[Record] = []
         self.count = 0  # statements begun
-        self.names_at_start: Set[str] = set()
+        self.names_at_start: Container[str] = ()
         self.first_bound: Dict[str, int] = {}  # index in `statements` of the first binding of a new name
         self.bound: Set[str] = set()
-        self.touched: Set[str] = set()  # reached or bound so far
+        self.never_looked_at: Dict[str, Set[str]] = {}  # new values too dear for it -> what was at hand with them
         self.pending: Set[str] = set()  # reached, and not looked at since
-        self.relink = False  # links may have changed
+        self.looked_at: Dict[str, int] = {}  # name -> index of the statement after which it was looked at last
 
     def describe(self, info: Any) -> None:
         """IPython says what is about to run."""
         self.info = info
         self.source = text_of(getattr(info, "raw_cell", ""))
-        transformed = text_of(getattr(info, "transformed_cell", "")) or self.source
-        self.nodes = cell_nodes(self.source, transformed)
+        self.transformed = text_of(getattr(info, "transformed_cell", "")) or self.source
+        self._nodes = None
 
     def describe_by_code(self, code: Any) -> None:
         """A silent request says nothing: the text that IPython keeps for tracebacks stands in."""
@@ -90,12 +92,15 @@ class Frame:
         if entry is not None and len(entry) == 4:
             self.source = "".join(entry[2])
             self.source = self.source[:-1] if self.source.endswith("\n") else self.source
-            self.nodes = cell_nodes(self.source, self.source)
+            self.transformed = self.source
+            self._nodes = None
 
     def node_text(self, node: int) -> NodeText:
         """Place and definitions of the statement that runs as number ``node``."""
-        if node < len(self.nodes):
-            return self.nodes[node]
+        if self._nodes is None:
+            self._nodes = cell_nodes(self.source, self.transformed)
+        if node < len(self._nodes):
+            return self._nodes[node]
         return NodeText(1, max(1, self.source.count("\n") + 1), no_definitions())
 
     def existed(self, name: str, index: int) -> bool:

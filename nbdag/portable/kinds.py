@@ -31,8 +31,11 @@ REACH_CELL = 10
 REACH_CACHE = 11  # lru_cache
 REACH_INDEX = 12  # pandas index
 REACH_BLOCKS = 13  # pandas block manager
-REACH_BORROWED = 14  # has its memory from its `base`
+REACH_BORROWED = 14  # works on the memory of its `base`, or of its `operands`
 REACH_LEAF = 15  # may be shared; leads nowhere
+REACH_WEAK = 16  # weak reference
+
+REACH_MODULE = 17
 
 _BUILTIN_KINDS: Dict[type, int] = {
     list: REACH_CONTAINER,
@@ -59,14 +62,15 @@ _BUILTIN_KINDS: Dict[type, int] = {
     types.TracebackType: REACH_ATOM,  # leads through frames to every caller, the kernel's own included
     types.FrameType: REACH_LEAF,
     types.FunctionType: REACH_FUNCTION,
+    types.ModuleType: REACH_MODULE,
     types.GeneratorType: REACH_SUSPENDED,
     types.CoroutineType: REACH_SUSPENDED,
     types.AsyncGeneratorType: REACH_SUSPENDED,
     types.CellType: REACH_CELL,
     memoryview: REACH_VIEW,
-    weakref.ref: REACH_ATOM,
-    weakref.ProxyType: REACH_ATOM,
-    weakref.CallableProxyType: REACH_ATOM,
+    weakref.ref: REACH_WEAK,
+    weakref.ProxyType: REACH_WEAK,
+    weakref.CallableProxyType: REACH_WEAK,
     type(functools.lru_cache(maxsize=1)(len)): REACH_CACHE,
 }
 
@@ -76,7 +80,7 @@ _NEUTRAL = frozenset(
         "enum.Enum", "datetime.date", "datetime.time", "datetime.timedelta", "datetime.tzinfo", "decimal.Decimal",
         "fractions.Fraction", "uuid.UUID", "pathlib.PurePath", "re.Pattern", "re.Match", "zoneinfo.ZoneInfo",
         "logging.Logger", "logging.Manager", "logging.LoggerAdapter", "threading._MainThread",
-        "threading._DummyThread", "weakref.ReferenceType", "builtins.weakref", "builtins.module", "_abc._abc_data",
+        "threading._DummyThread", "builtins.module", "_abc._abc_data",
         "contextvars.ContextVar", "_contextvars.ContextVar", "_contextvars.Context", "builtins.ContextVar",
         "builtins.Context", "types.UnionType", "cycler.Cycler",
         "numpy.generic", "numpy.dtype", "numpy.ufunc",
@@ -111,10 +115,12 @@ def _classify(cls: type) -> int:
     bases = mro_of(cls)
     if type in bases:
         return REACH_CLASS
+    if weakref.ref in bases:
+        return REACH_WEAK
     labels = base_labels(cls)
     if "numpy.ndarray" in labels:
         return REACH_ARRAY
-    if "numpy.void" in labels or "numpy.flatiter" in labels:
+    if not {"numpy.void", "numpy.flatiter", "numpy.nditer"}.isdisjoint(labels):
         return REACH_BORROWED  # a record taken from an array writes into the array
     if not _NEUTRAL.isdisjoint(labels) or labels[0].partition(".")[0] in _NEUTRAL_PACKAGES:
         return REACH_ATOM

@@ -271,6 +271,23 @@ def matplotlib_state() -> Optional[Dict[str, Any]]:
     return state
 
 
+def pyplot_state() -> Optional[List[int]]:
+    """The numbers of pyplot's figures, the current one last."""
+    helpers = sys.modules.get("matplotlib._pylab_helpers")
+    return None if helpers is None or not hasattr(helpers, "Gcf") else list(helpers.Gcf.figs)
+
+
+def set_pyplot(numbers: List[int]) -> Optional[str]:
+    """Make the current figure current again."""
+    helpers = sys.modules.get("matplotlib._pylab_helpers")
+    figures: Any = helpers.Gcf.figs if helpers is not None and hasattr(helpers, "Gcf") else {}
+    missing = [str(number) for number in numbers if number not in figures]
+    for number in numbers:
+        if number in figures:
+            figures.move_to_end(number)
+    return f"figures of pyplot that no variable held are not here: {', '.join(missing)}" if missing else None
+
+
 def set_matplotlib(change: Dict[str, Any]) -> Optional[str]:
     """Set rcParams; ones that this version does not have are named."""
     try:

@@ -6,7 +6,7 @@ Two names are linked when their object graphs contain the same mutable object, o
     a = np.zeros(9); b = a[:3]       # a -- b: one buffer; so are a[:3] and a[5:], which do not overlap
 
 :func:`reach` says what one value reaches (``portable/walk.py`` knows how); groups come from comparing that. So a caller
-that keeps the reaches has to look again only at the values that code could have touched (:func:`regroup`).
+that keeps the reaches has to look again only at the values that code could have touched (``portable/grouping.py``).
 
 Not seen: two mappings of one file, memory that only C code knows to be shared, and what a traceback's frames hold.
 """
@@ -14,10 +14,9 @@ Not seen: two mappings of one file, memory that only C code knows to be shared, 
 from __future__ import annotations
 
 import array
-import itertools
 import types
 from bisect import bisect_left
-from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple
 
 from nbdag.portable.objects import ATOM_TYPES, CollectorPaused
 from nbdag.portable.walk import MemoryExtent, ObjectWalk
@@ -28,10 +27,11 @@ class Reach:
 
     ``ids`` are the addresses of the mutable objects, sorted; ``extents`` the memory of arrays. Valid as long as the
     value is alive and unchanged. ``definitions`` are the ids of session functions and classes it depends on (what
-    runs when it is used) and ``codes`` their code objects, methods of the classes of its instances included.
+    runs when it is used) and ``codes`` their code objects, methods of the classes of its instances included. ``weak``
+    are the ids of what weak references lead to: not shared state, but code that has the value can get at them.
     """
 
-    __slots__ = ("codes", "definitions", "extents", "ids")
+    __slots__ = ("codes", "definitions", "extents", "ids", "weak")
 
     def __init__(
         self,
@@ -39,11 +39,13 @@ class Reach:
         extents: Tuple[MemoryExtent, ...],
         definitions: FrozenSet[int],
         codes: Tuple[types.CodeType, ...],
+        weak: FrozenSet[int] = frozenset(),
     ) -> None:
         self.ids = ids
         self.extents = extents
         self.definitions = definitions
         self.codes = codes
+        self.weak = weak
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Reach):
@@ -61,17 +63,25 @@ class Reach:
 NOTHING_REACHED = Reach((), (), frozenset(), ())
 
 
-def reach(value: object) -> Reach:
-    """What ``value`` reaches. Never raises on account of the value; takes about 1 us for a small one."""
+def reach(value: object, check: Optional[Callable[[int], None]] = None) -> Reach:
+    """What ``value`` reaches. Never raises on account of the value; takes about 1 us for a small one.
+
+    ``check`` is called with the number of objects before they are looked at: what it raises ends the walk.
+    """
     if type(value) in ATOM_TYPES:
         return NOTHING_REACHED
-    walk = ObjectWalk(value)
+    walk = ObjectWalk(value, check)
     with CollectorPaused():
         walk.run()
+    return reach_of_walk(walk)
+
+
+def reach_of_walk(walk: ObjectWalk) -> Reach:
+    """What a walk that has ended has found."""
     # 8 bytes an object: a set would take ten times as much, for as long as the variable lives.
     ids: Sequence[int] = array.array("Q", sorted(walk.ids)) if walk.ids else ()
     extents = tuple(sorted(set(walk.extents)))
-    return Reach(ids, extents, frozenset(walk.definitions), tuple(walk.codes.values()))
+    return Reach(ids, extents, frozenset(walk.definitions), tuple(walk.codes.values()), frozenset(walk.weak))
 
 
 def covariables(namespace: Dict[str, object], names: Iterable[str]) -> List[List[str]]:
@@ -90,63 +100,12 @@ def group(reaches: Dict[str, Reach]) -> List[List[str]]:
         for key in reaches[name].ids:
             holder = first_holder.setdefault(key, name)
             if holder is not name:
-                _unite(leaders, holder, name)
-    _unite_overlapping(leaders, [(e, name) for name in reaches for e in reaches[name].extents])
+                unite(leaders, holder, name)
+    unite_overlapping(leaders, [(e, name) for name in reaches for e in reaches[name].extents])
     return _partition(leaders)
 
 
-def regroup(reaches: Dict[str, Reach], groups: Iterable[Sequence[str]], touched: Iterable[str]) -> List[List[str]]:
-    """``group(reaches)`` when it was ``groups`` before only the ``touched`` names got other reaches (or are new).
-
-    Costs what the touched names and their former groups cost, plus one look at each other name; names that are gone
-    from ``reaches`` are dropped.
-    """
-    changed = set(touched)
-    former = [list(members) for members in groups]
-    grouped = set(itertools.chain.from_iterable(former))
-    changed.update(reaches.keys() - grouped)
-    affected = changed | (grouped - reaches.keys())
-    kept = []
-    for members in former:
-        if affected.isdisjoint(members):
-            kept.append(members)
-        else:
-            # cell 1: a = []; b = [a]; c = [a]     cell 2: a = 0; b.clear(): what linked b and c may be gone
-            changed.update(members)
-    changed.intersection_update(reaches)
-    # Within the names that changed, as if there were no others; each group that was kept counts as its first name.
-    leaders = {name: name for name in changed}
-    holders: Dict[int, str] = {}
-    for name in sorted(changed):
-        for key in reaches[name].ids:
-            holder = holders.setdefault(key, name)
-            if holder is not name:
-                _unite(leaders, holder, name)
-    extents = [(extent, name) for name in changed for extent in reaches[name].extents]
-    keys = set(holders)
-    result = []
-    joining: Dict[str, List[str]] = {}
-    for members in kept:
-        found = {holders[key] for name in members for key in _common(keys, reaches[name].ids)}
-        reached_memory = (
-            [(extent, members[0]) for name in members for extent in reaches[name].extents] if extents else []
-        )
-        if not found and not reached_memory:
-            result.append(members)
-            continue
-        leaders[members[0]] = members[0]
-        joining[members[0]] = members
-        extents.extend(reached_memory)
-        for name in found:
-            _unite(leaders, name, members[0])
-    _unite_overlapping(leaders, extents)
-    for partial in _partition(leaders):
-        result.append(sorted(name for first in partial for name in joining.get(first, [first])))
-    result.sort()
-    return result
-
-
-def _common(keys: Set[int], ids: Sequence[int]) -> List[int]:
+def common_ids(keys: Set[int], ids: Sequence[int]) -> List[int]:
     """Which of ``keys`` are in the sorted ``ids``, by whichever way is shorter."""
     if not ids:
         return []
@@ -166,7 +125,7 @@ def _leader(leaders: Dict[str, str], name: str) -> str:
     return name
 
 
-def _unite(leaders: Dict[str, str], first: str, second: str) -> None:
+def unite(leaders: Dict[str, str], first: str, second: str) -> None:
     one, other = sorted((_leader(leaders, first), _leader(leaders, second)))
     leaders[other] = one
 
@@ -178,7 +137,7 @@ def _partition(leaders: Dict[str, str]) -> List[List[str]]:
     return sorted(members.values())
 
 
-def _unite_overlapping(leaders: Dict[str, str], extents: List[Tuple[MemoryExtent, str]]) -> None:
+def unite_overlapping(leaders: Dict[str, str], extents: List[Tuple[MemoryExtent, str]]) -> None:
     """Unites names whose extents overlap, unless nobody may write to either.
 
     One sweep by first byte. Writable extents that contain one point overlap each other, so the one that ends last
@@ -188,13 +147,13 @@ def _unite_overlapping(leaders: Dict[str, str], extents: List[Tuple[MemoryExtent
     read_only: List[Tuple[int, str]] = []
     for (start, end, writable), name in sorted(extents):
         if last_writable is not None and last_writable[0] > start:
-            _unite(leaders, last_writable[1], name)
+            unite(leaders, last_writable[1], name)
         if not writable:
             read_only.append((end, name))
             continue
         read_only = [entry for entry in read_only if entry[0] > start]
         for _, other in read_only:
-            _unite(leaders, other, name)
+            unite(leaders, other, name)
         read_only = [max(read_only)] if read_only else []
         if last_writable is None or last_writable[0] < end:
             last_writable = (end, name)

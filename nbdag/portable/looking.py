@@ -3,20 +3,25 @@
     value                         after each statement that reached it      at the end of the execution
     plain (number, text ...)      identity only                             -
     small                         fingerprint                               again if it was bound here or links changed
-    large, or new and unknown     "unseen"                                  fingerprint
+    large, or new and unknown     "unseen"                                  fingerprint, or put off
     without a fingerprint         changed                                   -
 
 A change found at the end is reported by the last statement; every statement that had the name ``unseen`` may have
-made it.
+made it. A look that the budget does not allow is *put off*: the last statement then counts as having found a change
+("doubts"), until a later look tells (``Watch.settle``).
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, Set
+from typing import Any, Collection, Iterable, List, Mapping, Optional, Set
 
+from nbdag.portable.fingerprint import Patience, TookTooLong
 from nbdag.portable.frames import Frame, OpenStatement, Record
 from nbdag.portable.reach import Reacher, can_change
-from nbdag.portable.watch import WORKING_LIMIT, Identity, Watch, is_cheap
+from nbdag.portable.snapshot import Snapshot
+from nbdag.portable.watch import Stop, Watch
+
+Items = Mapping[str, Any]
 
 
 def statement_look(
@@ -24,112 +29,212 @@ def statement_look(
     reacher: Reacher,
     frame: Frame,
     statement: OpenStatement,
-    items: Dict[str, Any],
-    after: Dict[str, Identity],
+    items: Items,
+    after: Snapshot,
     completed: bool,
     record: Record,
 ) -> None:
     """Fill ``bound``, ``deleted``, ``reached``, ``changed`` and ``unseen`` of one statement's record."""
     before = statement.before
     index = len(frame.statements)
-    moved = set() if before is after else {name for name, identity in after.items() if before.get(name) != identity}
+    moved, deleted = before.moved(after)
     bound = set(moved)
     if completed:
         bound |= {name for name in statement.stores if name in after}
-    deleted = [] if not moved and len(before) == len(after) else [name for name in before if name not in after]
     reached = statement.reached
     changed: Set[str] = set()
     unseen: Set[str] = set()
+    unknown: List[str] = []  # new values that are too dear to look at now
 
-    watch.forget(moved)
-    watch.forget(deleted)
-    watch.unlink(moved)
-    watch.unlink(deleted)
+    for name in moved + deleted:
+        # big = Big(xs); big.fill(); del big        nobody looked at big, so nobody knows that it could get at xs
+        frame.pending |= frame.never_looked_at.pop(name, set())
+    for name, at_hand in frame.never_looked_at.items():
+        if name in reached:
+            at_hand |= reached
+    watch.forget(moved + deleted)
     for name in moved:
-        if can_change(items[name]) and is_cheap(items[name]):
-            watch.look(name, items[name])
+        if can_change(items[name]):
+            if watch.is_cheap(name, items[name]):
+                watch.look(name, items[name])
+                frame.looked_at[name] = index
+            else:
+                unknown.append(name)
+                frame.never_looked_at[name] = set(reached)
         if name not in before:
             frame.first_bound.setdefault(name, index)
-    for name in (reached | bound) - moved:
+    for name in (reached | bound).difference(moved):
         if name not in items or not can_change(items[name]):
             continue
-        if name not in watch.prints or (watch.prints[name] is not None and not watch.is_small(name)):
+        if name not in watch.prints:
             unseen.add(name)
-        elif watch.look(name, items[name]):
-            changed.add(name)
+            if not watch.budget.unlimited and watch.is_cheap(name, items[name]):
+                watch.look(name, items[name])  # something to compare with from now on
+        elif watch.prints[name] is None and not watch.budget.unlimited:
+            changed.add(name)  # as always: looking again would not tell
+        elif watch.prints[name] is not None and not watch.is_small(name):
+            unseen.add(name)
+        else:
+            frame.looked_at[name] = index
+            if watch.look(name, items[name]):
+                changed.add(name)
     # A function that may rebind a global was reachable: the same address can hold a new value, seen by its content.
-    changed |= {name for name in statement.changed_inside if name in items and name not in moved}
+    changed |= {name for name in statement.changed_inside if name in items and name not in bound}
     changed = {name for name in watch.link_closure(changed) if name in items}
 
-    reacher.forget(moved)
     reacher.forget(deleted)
-    reacher.forget(changed)
     reacher.taint_with(unseen, statement.code, reached)
-    frame.bound = (frame.bound | bound) - set(deleted)
-    frame.touched |= reached | bound
-    frame.pending = (frame.pending | unseen) - moved - set(deleted)
-    if changed or deleted or unseen or any(can_change(items[name]) or name in watch.grouped for name in bound):
-        frame.relink = True
-        working = [name for name in frame.touched if name in items and watch.can_follow(name)]
-        if 2 <= len(working) <= WORKING_LIMIT and (changed or moved):
-            watch.link_some(reacher, items, working)
+    renewed = (changed | bound) - unseen
+    hazy: List[str] = []
+    if not watch.budget.unlimited:
+        hazy = [*unknown, *unseen]
+        hazy += [
+            name
+            for name in renewed.difference(unknown)
+            if name in items and can_change(items[name]) and watch.price(name) > max(watch.budget.left, 0.0)
+        ]
+        if hazy:
+            others = [name for name in reached | bound if name in items and can_share(watch, reacher, name, items)]
+            watch.haze.cover(hazy, statement.mentioned | reached | bound, others)
+    renewed.difference_update(hazy)
+    reacher.forget(renewed)
+    frame.bound = (frame.bound | bound).difference(deleted)
+    frame.pending = (frame.pending | unseen).difference(moved, deleted)
+    watch.unlinked |= renewed
+    if renewed:
+        watch.link(reacher, items, [name for name in renewed if watch.can_follow(name) or name not in items])
     watch.known = after
     record["bound"] = sorted(bound)
     record["deleted"] = deleted
     record["reached"] = sorted(reached)
     record["changed"] = sorted(changed)
     record["unseen"] = sorted(unseen)
+    record["put_off"] = []
+    record["doubts"] = []
 
 
-def close_look(watch: Watch, reacher: Reacher, frame: Frame, items: Dict[str, Any]) -> None:
+def can_share(watch: Watch, reacher: Reacher, name: str, items: Items) -> bool:
+    """Whether a value could share state with another: it is not known to be free of any."""
+    if not can_change(items[name]):
+        return False
+    return name in watch.haze or name not in reacher.reaches or bool(reacher.reaches[name])
+
+
+def close_look(watch: Watch, reacher: Reacher, frame: Frame, items: Items) -> None:
     """Look at what the statements left, find the links anew, and spread both over the execution's statements."""
     if not frame.statements:
         return
-    pending = {name for name in frame.pending if name in items}
-    fresh = {name for name in frame.bound if name in items}
+    last = frame.statements[-1]
+    final = len(frame.statements) - 1
     changed: Set[str] = set()
     looked: Set[str] = set()
-    look_at(watch, items, pending, fresh, changed, looked)
-    reacher.forget(changed)
-    for name in looked:
-        reacher.taint.pop(name, None)
-    if frame.relink or changed:
-        watch.link_all(reacher, items)
+    put_off: Set[str] = set()
+    fresh = {name for name in frame.bound if frame.looked_at.get(name) != final}
+    pending = {name for name in frame.pending if name in items}
+    look_at(watch, reacher, frame, items, pending, fresh, changed, looked, put_off)
+    if watch.unlinked:
+        watch.link(reacher, items, list(watch.unlinked))
     spread_links(watch, frame, items)
     known = set(changed)
-    also = {name for record in frame.statements for name in record["unseen"] if name in items} - looked
-    look_at(watch, items, also, set(), changed, looked)
-    changed = {name for name in watch.link_closure(changed) if name in items}
-    if changed and not (changed <= looked):
-        for name in changed - looked:
-            watch.look(name, items[name])
-    explain(frame, changed)
+    also = {name for record in frame.statements for name in record["unseen"] if name in items} - looked - put_off
+    if also:
+        look_at(watch, reacher, frame, items, also, set(), changed, looked, put_off)
+    if changed:
+        changed = {name for name in watch.link_closure(changed) if name in items}
+        for name in changed - looked - put_off:
+            if watch.affords(name):
+                look_patiently(watch, name, items[name])
+        explain(frame, changed)
+        last["changed"] = sorted(changed.union(last["changed"]))
+        renewed = changed - known - watch.haze.names
+        reacher.forget(renewed)
+        watch.unlinked |= renewed
+    # What has no fingerprint counts as changed whenever it is reached.
+    doubt(watch, frame, items, {name for name in put_off if watch.prints.get(name, last) is not None})
+
+
+def doubt(watch: Watch, frame: Frame, items: Items, put_off: Set[str]) -> None:
+    """Nobody knows whether this execution has changed what these names stand for, and with it what is linked to it."""
     last = frame.statements[-1]
-    last["changed"] = sorted(changed.union(last["changed"]))
-    reacher.forget(changed - known)
+    while put_off:
+        members = {member for member in watch.link_closure([min(put_off)]) if member in items}
+        because = put_off & members
+        put_off = put_off - members
+        if not because:
+            continue
+        explain(frame, members)
+        last["doubts"].append((because, members))
+        for name in because:
+            watch.put_off.setdefault(name, []).append(last)
 
 
 def look_at(
-    watch: Watch, items: Dict[str, Any], pending: Set[str], fresh: Set[str], changed: Set[str], looked: Set[str]
+    watch: Watch,
+    reacher: Reacher,
+    frame: Frame,
+    items: Items,
+    pending: Collection[str],
+    fresh: Collection[str],
+    changed: Set[str],
+    looked: Set[str],
+    put_off: Set[str],
 ) -> None:
-    """Fingerprint these names. One without an earlier look counts as changed if a statement reached it meanwhile."""
-    for name in sorted(pending | fresh):
-        value = items[name]
-        if not can_change(value):
+    """Fingerprint these names, as far as there is time. One without an earlier look counts as changed if a statement
+    reached it meanwhile."""
+    for name in sorted({*pending, *fresh}, key=lambda name: (watch.price(name), name)):
+        if name not in items or not can_change(items[name]):
             continue
         known = name in watch.prints
+        before = watch.prints.get(name)
+        differs = look_patiently(watch, name, items[name]) if watch.affords(name) else None
+        if differs is None:
+            if name in pending:
+                put_off.add(name)
+            continue
         looked.add(name)
-        if watch.look(name, value) and (name in pending or (known and watch.prints[name] is not None)):
+        reacher.taint.pop(name, None)
+        if differs and (name in pending or (known and before is not None)):
             changed.add(name)
+        if differs or name not in reacher.reaches:
+            reacher.forget([name])
+            watch.unlinked.add(name)
+        watch.haze.lift(name)
 
 
-def spread_links(watch: Watch, frame: Frame, items: Dict[str, Any]) -> None:
+def look_at_last(
+    watch: Watch, reacher: Reacher, name: str, value: Any, seconds: Optional[float] = None, stop: Optional[Stop] = None
+) -> None:
+    """Look at a value whose look was put off, and follow its links. Raises TookTooLong as :meth:`Watch.look` does."""
+    known = watch.prints.get(name)
+    without_fingerprint = known is None and name in watch.prints
+    differs = without_fingerprint or watch.look(name, value, seconds, stop)
+    if differs:
+        reacher.forget([name])
+    if can_change(value):
+        patience = None if seconds is None else Patience(seconds, stop)
+        reacher.reach_of(name, value, None if patience is None else lambda count: patience.check(800 * count))
+    reacher.taint.pop(name, None)
+    watch.haze.lift(name)
+    watch.unlinked.add(name)
+
+
+def look_patiently(watch: Watch, name: str, value: Any) -> Optional[bool]:
+    """Whether the value differs from the last look; None when that took more time than there is."""
+    try:
+        if watch.budget.unlimited or watch.is_small(name):
+            return watch.look(name, value)
+        return watch.look(name, value, max(watch.budget.left, 0.0))
+    except TookTooLong:
+        return None
+
+
+def spread_links(watch: Watch, frame: Frame, items: Items) -> None:
     """A statement that reached a name reached what is linked to it, if that was there already.
 
     ys = xs            # linked now
     xs.append(1)       # mentions xs, reaches ys
     """
-    if not watch.linked:
+    if not watch.grouping.linked and not watch.haze.clouds:
         return
     for index, record in enumerate(frame.statements):
         reached = set(record["reached"])
@@ -143,12 +248,13 @@ def spread_links(watch: Watch, frame: Frame, items: Dict[str, Any]) -> None:
             record["unseen"] = sorted(extra.union(record["unseen"]))
 
 
-def explain(frame: Frame, changed: Set[str]) -> None:
+def explain(frame: Frame, changed: Iterable[str]) -> None:
     """A change that no statement's reach explains may have happened in any statement since the name was bound."""
-    for name in changed:
-        if any(name in record["unseen"] or name in record["changed"] for record in frame.statements):
-            continue
-        for index, record in enumerate(frame.statements):
-            if frame.existed(name, index):
-                record["reached"] = sorted({name, *record["reached"]})
-                record["unseen"] = sorted({name, *record["unseen"]})
+    explained = {name for record in frame.statements for name in [*record["unseen"], *record["changed"]]}
+    unexplained = set(changed) - explained
+    if not unexplained:
+        return
+    for index, record in enumerate(frame.statements):
+        extra = {name for name in unexplained if frame.existed(name, index)}
+        record["reached"] = sorted(extra.union(record["reached"]))
+        record["unseen"] = sorted(extra.union(record["unseen"]))

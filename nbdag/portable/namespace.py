@@ -7,9 +7,10 @@ a user who rebinds ``exit`` or ``_`` owns it from then on.
 from __future__ import annotations
 
 import builtins
+import itertools
 import re
 import types
-from typing import Any, Dict, FrozenSet, List, Set
+from typing import Any, Dict, FrozenSet, List, Set, Tuple
 
 # The agent's functions look names up in a private copy of the builtins: they go on working in a session that
 # replaces builtins.len or builtins.print. (Functions bind their builtins when they are defined, from this name.)
@@ -24,7 +25,7 @@ def word_set(words: str) -> FrozenSet[str]:
 KERNEL_NAMES: FrozenSet[str] = word_set(
     "In Out _ __ ___ _i _ii _iii _dh _oh _ih _exit_code exit quit get_ipython open __session__ __vsc_ipynb_file__ "
     "_VSCODE_hashedPath __file__ __name__ __doc__ __package__ __loader__ __spec__ __builtin__ __builtins__ "
-    "__warningregistry__ __annotations__ __annotate__ __conditional_annotations__ __cached__"
+    "__warningregistry__ __annotations__ __annotate__ __conditional_annotations__ __cached__ __nonzero__"
 )
 NUMBERED_HISTORY = re.compile(r"_i?[0-9]+\Z")
 # What IPython may have put under a name that a user could take too; then the value decides.
@@ -43,19 +44,22 @@ class SessionNames:
         self.classified: Set[str] = set()  # names of user_ns_hidden that were looked at
         self.never: Set[str] = set(KERNEL_NAMES - CONTESTED)  # names that are IPython's whatever their value
         self.by_value: Set[str] = set(CONTESTED)  # names whose value decides
-        self.present: List[Any] = []  # all keys of the namespace at the last call, and what came of them
-        self.taken: List[str] = []
-        self.users: List[str] = []
+        self.taken: FrozenSet[str] = frozenset()  # names of those that stood for something of IPython's last time
 
     def items(self) -> Dict[str, Any]:
         """The user's names and values, in the order of the namespace; a snapshot that threads cannot disturb."""
+        found, never, taken = self.look()
+        return {
+            name: value
+            for name, value in found.items()
+            if type(name) is str and name not in never and name not in taken
+        }
+
+    def look(self) -> Tuple[Dict[Any, Any], Set[str], FrozenSet[str]]:
+        """A copy of the whole namespace, the names in it that never are the user's, and those that are not now."""
         hidden = shell_hidden(self.shell)
         if len(hidden) != len(self.classified):
-            for name in hidden.keys() - self.classified:
-                self.classified.add(name)
-                if name not in KERNEL_NAMES:
-                    numbered = type(name) is str and NUMBERED_HISTORY.match(name)
-                    (self.never if numbered else self.by_value).add(name)
+            self.classify(hidden)
         found = self.namespace.copy()
         absent = object()
         taken = []
@@ -68,12 +72,21 @@ class SessionNames:
                     taken.append(name)
             elif hidden.get(name, absent) is value:
                 taken.append(name)
-        present = list(found)
-        if present != self.present or taken != self.taken:
-            self.present, self.taken = present, taken
-            excluded = self.never.union(taken)
-            self.users = [name for name in present if type(name) is str and name not in excluded]
-        return {name: found[name] for name in self.users}
+        if len(taken) != len(self.taken) or not self.taken.issuperset(taken):
+            self.taken = frozenset(taken)
+        return found, self.never, self.taken
+
+    def classify(self, hidden: Dict[str, Any]) -> None:
+        """Take in the names that IPython has put there since. They come at the end: only those are looked at."""
+        fresh = list(itertools.islice(reversed(hidden), max(0, len(hidden) - len(self.classified))))
+        if not self.classified.isdisjoint(fresh) or len(hidden) < len(self.classified):
+            fresh = [name for name in hidden if name not in self.classified]
+            self.classified.intersection_update(hidden)
+        for name in fresh:
+            self.classified.add(name)
+            if name not in KERNEL_NAMES:
+                numbered = type(name) is str and NUMBERED_HISTORY.match(name)
+                (self.never if numbered else self.by_value).add(name)
 
 
 def session_items(shell: Any, namespace: Dict[str, Any]) -> Dict[str, Any]:

@@ -9,6 +9,7 @@ looked up in ``sys.modules``: a library that the session did not import cannot h
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import sys
@@ -21,6 +22,9 @@ _RAW_MODULE = type.__dict__["__module__"]
 _RAW_QUALNAME = type.__dict__["__qualname__"]
 _RAW_FLAGS = type.__dict__["__flags__"]
 _RAW_DICTOFFSET = type.__dict__["__dictoffset__"]
+_RAW_MODULE_DICT: Any = vars(types.ModuleType)["__dict__"]
+_RAW_BASE = type.__dict__["__base__"]
+_RAW_BASICSIZE = type.__dict__["__basicsize__"]
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement or at run time, so it can go away
 
 SESSION_MODULE = "__main__"
@@ -59,6 +63,21 @@ def is_heap_type(cls: type) -> bool:
     return bool(_RAW_FLAGS.__get__(cls) & _HEAP_TYPE)
 
 
+def has_hidden_state(cls: type) -> bool:
+    """Whether a class keeps more in its instances than a dict and slots: fields that only its C code knows.
+
+    Since Python 3.10 classes of the standard library's C code turn into heap types one by one (``_random.Random``,
+    ``ctypes.Structure``), so that flag does not tell; the size of an instance does.
+    """
+    if cls is object:
+        return False
+    if not is_heap_type(cls):
+        return True
+    own = sum(type(value) is types.MemberDescriptorType for value in class_namespace(cls).values())
+    grown = _RAW_BASICSIZE.__get__(cls) - _RAW_BASICSIZE.__get__(_RAW_BASE.__get__(cls))
+    return bool(grown > tuple.__itemsize__ * (own + 2))  # a pointer each; two are for __dict__ and __weakref__
+
+
 def has_instance_dict(cls: type) -> bool:
     return bool(_RAW_DICTOFFSET.__get__(cls) != 0)
 
@@ -70,6 +89,42 @@ def is_session_class(cls: type) -> bool:
 def is_session_function(function: types.FunctionType) -> bool:
     """By its globals: ``functools.wraps`` copies ``__module__``, so a library's wrapper would look like the user's."""
     return function.__globals__.get("__name__") == SESSION_MODULE
+
+
+def wraps_session_function(function: types.FunctionType) -> bool:
+    """Whether a library made the function around one of the session's, whose name and module it took over.
+
+    @functools.singledispatch      # f is now a function of functools, and what is registered with it is its state
+    def f(x): ...
+    """
+    module: object = function.__module__
+    return "__wrapped__" in function.__dict__ and type(module) is str and module == SESSION_MODULE
+
+
+def is_handmade_module(module: object) -> bool:
+    """Whether no import made the module: ``m = types.ModuleType("m"); exec(text, m.__dict__)``."""
+    return type(module) is types.ModuleType and is_handmade_namespace(_RAW_MODULE_DICT.__get__(module))
+
+
+def is_handmade_namespace(namespace: Mapping[str, Any]) -> bool:
+    """Whether these are the globals of such a module, or of no module at all."""
+    name = namespace.get("__name__")
+    if type(name) is not str:
+        return name is None
+    known = namespace.get("__spec__") is not None or namespace.get("__loader__") is not None or "__file__" in namespace
+    return not known and name != SESSION_MODULE and not name.startswith("nbdag")
+
+
+def is_in_body_of(cls: type, owner: object) -> bool:
+    """Whether a class stands in the body of the class ``owner``: ``Outer.Inner``."""
+    if type not in mro_of(type(owner)):
+        return False
+    body: Any = owner
+    name = class_qualname(cls)
+    if name.startswith(class_qualname(body) + "."):
+        return True
+    # The owner may have another name by now.
+    return "." in name and not is_local_name(name) and any(item is cls for item in class_namespace(body).values())
 
 
 def is_local_name(qualname: str) -> bool:
@@ -100,21 +155,36 @@ def instance_dict(obj: object) -> Optional[Dict[str, Any]]:
     """The real ``__dict__`` of an instance, None where it has none. Never calls a property of that name."""
     if not has_instance_dict(type(obj)):
         return None
+    cls = type(obj)
+    own = class_namespace(cls).get("__dict__")
+    if own is None:
+        for base in mro_of(cls):
+            own = class_namespace(base).get("__dict__")
+            if own is not None:
+                break
+    if own is not None and type(own) is not types.GetSetDescriptorType:
+        return _hidden_dict(obj)  # class Liar: __dict__ = property(lambda self: {})
     try:
         found = object.__getattribute__(obj, "__dict__")
     except AttributeError:
         return None
-    if type(found) is dict:
-        return found
-    if isinstance(found, dict):
-        return found
-    # A class with an attribute called __dict__: the getset descriptor of one of the bases still knows the real one.
+    return found if isinstance(found, dict) else None
+
+
+def _hidden_dict(obj: object) -> Optional[Dict[str, Any]]:
+    """The ``__dict__`` of an instance whose class has an attribute of that name in front of the real one."""
     for base in mro_of(type(obj)):
         descriptor = class_namespace(base).get("__dict__")
         if type(descriptor) is types.GetSetDescriptorType:
             real = descriptor.__get__(obj, type(obj))
             return real if isinstance(real, dict) else None
-    return None
+    try:
+        get: Any = ctypes.pythonapi.PyObject_GenericGetDict
+        get.restype, get.argtypes = ctypes.py_object, [ctypes.py_object, ctypes.c_void_p]
+        found = get(obj, None)
+    except AttributeError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 class CollectorPaused:
@@ -253,11 +323,19 @@ def _is_library(namespace: Dict[str, Any]) -> bool:
 
 
 _FOREIGN_GLOBALS = ForeignGlobals()
+_REFRESHED = [0, -1]  # calls since the last refresh, number of modules then
+REFRESH_SELDOM = [False]  # while the recorder's hooks run
 
 
 def foreign_globals() -> ForeignGlobals:
     """The one index of this process, brought up to date: 20 ms after large imports, 0.1 ms when nothing is new."""
-    _FOREIGN_GLOBALS.refresh()
+    # 3 ms with 2,000 modules, and a walk may follow every statement: anew when modules came, else every 32nd time. What
+    # a module got in between is taken for the session's until then: that can only link more.
+    count = len(sys.modules)
+    _REFRESHED[0] += 1
+    if _REFRESHED[1] != count or _REFRESHED[0] >= 32 or not REFRESH_SELDOM[0]:
+        _REFRESHED[:] = [0, count]
+        _FOREIGN_GLOBALS.refresh()
     return _FOREIGN_GLOBALS
 
 

@@ -24,7 +24,7 @@ def path_to(target: Any, values: Mapping[str, Any]) -> Optional[str]:
         kept.append(value)
         if value is target or type(value) is target:
             return _spelled(id(value), came_from)
-        for label, part in _held_parts(value):
+        for label, part in held_parts(value):
             if id(part) not in came_from:
                 came_from[id(part)] = (id(value), label)
                 pending.append(part)
@@ -39,7 +39,7 @@ def _spelled(identity: int, came_from: Dict[int, Tuple[int, str]]) -> str:
     return "".join(reversed(labels))
 
 
-def _held_parts(value: Any) -> Iterator[Tuple[str, Any]]:
+def held_parts(value: Any) -> Iterator[Tuple[str, Any]]:
     """What a value directly holds, with how one gets there from it."""
     if isinstance(value, (str, bytes, int, float, types.ModuleType)):
         return

@@ -18,12 +18,14 @@ from nbdag.portable.library_state import (
     matplotlib_state,
     numpy_state,
     pandas_state,
+    pyplot_state,
     set_decimal,
     set_locale,
     set_logging,
     set_matplotlib,
     set_numpy,
     set_pandas,
+    set_pyplot,
     set_warnings,
     warnings_state,
 )
@@ -87,6 +89,7 @@ STATE_SOURCES: Tuple[Tuple[str, Callable[[], Any]], ...] = (
     ("numpy", numpy_state),
     ("pandas", pandas_state),
     ("matplotlib", matplotlib_state),
+    ("pyplot", pyplot_state),
     ("modules", lambda: local_modules_state(is_secret)),
 )
 TABLES = ("environ", "interpreter", "logging", "decimal", "locale", "numpy", "pandas", "matplotlib")
@@ -131,6 +134,8 @@ def difference(before: Dict[str, Any], after: Dict[str, Any]) -> Dict[str, Any]:
             out[part] = found
     if after.get("cwd") and before.get("cwd") != after["cwd"]:
         out["cwd"] = after["cwd"]
+    if after.get("pyplot"):
+        out["pyplot"] = after["pyplot"]
     if after.get("modules"):  # whenever they were loaded: the target has none of them
         out["modules"] = after["modules"]
     return out
@@ -196,6 +201,7 @@ STATE_TARGETS: Dict[str, Tuple[Tuple[str, Callable[[Any], Optional[str]]], ...]]
         ("numpy", set_numpy),
         ("pandas", set_pandas),
         ("matplotlib", set_matplotlib),
+        ("pyplot", set_pyplot),
         ("modules", settle_local_modules),
     ),
 }

@@ -8,18 +8,23 @@
     handlers["pay"]()        # mentions handlers; reaches Account.pay through it, and so rate
 
 :func:`nbdag.portable.links.reach` finds the code that a value leads to; here its names are closed over. What a value
-mentions is remembered until it may have changed. A large value that was not looked at since a statement could have put
-a function into it mentions, besides, what that statement's functions mention (its *taint*): cheaper than a walk.
+mentions is remembered until it may have changed. Reached besides: the classes of its instances and the functions it
+holds, where they have a name, and what weak references lead to; that is no link, but their state is in reach. A large
+value that was not looked at since a statement could have put a function into it mentions, besides, what that
+statement's functions mention (its *taint*), or whatever it had at hand (``haze.py``): cheaper than a walk.
 """
 
 from __future__ import annotations
 
 import opcode
 import types
-from typing import Any, Dict, FrozenSet, Iterable, NamedTuple, Set
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Set
 
 from nbdag.portable.codescan import CodeNames, scan_code
+from nbdag.portable.fingerprint import TookTooLong
+from nbdag.portable.haze import Cloud, Haze
 from nbdag.portable.links import NOTHING_REACHED, Reach, reach
+from nbdag.portable.objects import is_handmade_module
 
 # Values that refer to nothing and cannot change in place.
 LEAF_TYPES = (
@@ -31,8 +36,8 @@ LEAF_TYPE_IDS: FrozenSet[int] = frozenset(map(id, LEAF_TYPES))
 
 
 def can_change(value: Any) -> bool:
-    """Whether a value could change in place; modules do not count."""
-    return id(type(value)) not in LEAF_TYPE_IDS
+    """Whether a value could change in place; modules do not count, unless they were made by hand."""
+    return id(type(value)) not in LEAF_TYPE_IDS or (type(value) is types.ModuleType and is_handmade_module(value))
 
 
 def is_interrupt(fault: BaseException) -> bool:
@@ -72,19 +77,26 @@ def mentions_of(codes: Iterable[types.CodeType]) -> Mentions:
 
 
 class Reached(NamedTuple):
-    """The names a statement could read, and the globals that functions it could call may rebind."""
+    """The names a statement could read, and the globals that functions it could call may rebind.
+
+    ``indirect``: of the names, those that only the objects lead to: the classes of instances and functions in lists.
+    """
 
     names: Set[str]
     stores: Set[str]
+    indirect: Set[str]
+    mentioned: Set[str]  # all names that the code could ask for, those that are not there yet included
 
 
 class Reacher:
     """Answers what code and values reach, by name, remembering each walk until :meth:`forget`. Keeps no value."""
 
-    def __init__(self) -> None:
+    def __init__(self, haze: Optional[Haze] = None) -> None:
+        self.haze = Haze() if haze is None else haze
         self.reaches: Dict[str, Reach] = {}
         self.mentioned: Dict[str, Mentions] = {}
         self.taint: Dict[str, Set[str]] = {}
+        self.holders: Dict[int, str] = {}  # id of a class or function of the session -> a name that was bound to it
 
     def forget(self, names: Iterable[str]) -> None:
         """The values of these names changed, or others are there now."""
@@ -93,19 +105,23 @@ class Reacher:
             self.mentioned.pop(name, None)
             self.taint.pop(name, None)
 
-    def reach_of(self, name: str, value: Any) -> Reach:
-        """What the value of a name reaches, from memory or by a walk."""
+    def reach_of(self, name: str, value: Any, check: Optional[Callable[[int], None]] = None) -> Reach:
+        """What the value of a name reaches, from memory or by a walk; TookTooLong if ``check`` raises that."""
         if not can_change(value):
             return NOTHING_REACHED
         known = self.reaches.get(name)
         if known is None:
             try:
-                known = reach(value)
+                known = reach(value, check)
+            except TookTooLong:
+                raise
             except BaseException as fault:  # of a metaclass that cannot be asked
                 if is_interrupt(fault):
                     raise
                 known = NOTHING_REACHED
             self.reaches[name] = known
+            if id(value) in known.definitions:
+                self.holders[id(value)] = name
         return known
 
     def mentions(self, name: str, value: Any) -> Mentions:
@@ -117,6 +133,21 @@ class Reacher:
             self.mentioned[name] = known
         return known
 
+    def has_finalizer(self, name: str) -> bool:
+        """Whether code runs when the value of a name goes away, as far as is known without looking anew."""
+        known = self.reaches.get(name)
+        return known is not None and any(code.co_name == "__del__" for code in known.codes)
+
+    def holding(self, weak: Set[int], items: Mapping[str, Any], names: Set[str]) -> List[str]:
+        """The names, beside ``names``, that reach one of the objects that weak references lead to."""
+        return [
+            name
+            for name, value in items.items()
+            if name not in names
+            and can_change(value)
+            and (name in self.haze or not weak.isdisjoint(self.reach_of(name, value).ids))
+        ]
+
     def taint_with(self, names: Iterable[str], code: CodeNames, reached: Iterable[str]) -> None:
         """A statement may have put functions of its own or of what it reached into these values, unlooked at."""
         carriers = {name for name in reached if self.mentioned.get(name, NO_MENTIONS) is not NO_MENTIONS}
@@ -125,13 +156,23 @@ class Reacher:
             for name in names:
                 self.taint.setdefault(name, set()).update(carriers)
 
-    def reach_code(self, code: CodeNames, items: Dict[str, Any]) -> Reached:
+    def reach_code(self, code: CodeNames, items: Mapping[str, Any]) -> Reached:
         """Close the names that ``code`` mentions over what their values mention, among the session's ``items``."""
         stores: Set[str] = set(code.late_stores)
         opaque = code.opaque
         names: Set[str] = set()
         todo = [name for name in code.loads | code.words if name in items]
-        while todo:
+        # class Log: def __del__(self): lines.append(1)        log = Log()        log = None
+        todo += [name for name in code.stores if name in items and (name in self.haze or self.has_finalizer(name))]
+        indirect: Set[str] = set()
+        named: Set[str] = set(code.loads | code.words)
+        weak: Set[int] = set()
+        told: List[Cloud] = []
+        while todo or weak:
+            if not todo:
+                todo = self.holding(weak, items, names)
+                weak = set()
+                continue
             name = todo.pop()
             if name in names:
                 continue
@@ -139,11 +180,29 @@ class Reacher:
             value = items[name]
             if not can_change(value):
                 continue
-            mentioned = self.mentions(name, value)
+            if name in self.haze:
+                # Too dear to walk through now: what was known of it, and what may have come into it since.
+                mentioned = self.mentioned.get(name, NO_MENTIONS)
+                found = self.reaches.get(name, NOTHING_REACHED)
+                hazy_mentions = self.haze.mentions(name, told)
+                named |= hazy_mentions
+                todo += [other for other in hazy_mentions if other in items and other not in names]
+            else:
+                mentioned = self.mentions(name, value)
+                found = self.reaches[name]
             stores |= mentioned.stores
             opaque = opaque or mentioned.opaque
             more = mentioned.names
             if name in self.taint:
                 more = more | self.taint[name]
+            named |= more
             todo += [other for other in more if other in items and other not in names]
-        return Reached(set(items) if opaque else names, stores)
+            weak |= found.weak
+            # class C: seen = []        c = C(); c.seen.append(1)        mentions c, and changes C
+            for key in found.definitions:
+                holder = self.holders.get(key, name)
+                if holder not in names and holder in items and id(items[holder]) == key:
+                    todo.append(holder)
+                    indirect.add(holder)
+        indirect -= code.loads | code.words
+        return Reached(set(items) if opaque else names, stores, indirect, named)

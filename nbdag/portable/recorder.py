@@ -19,28 +19,38 @@ import traceback
 from typing import Any, Callable, Dict, List, Optional, Set
 
 from nbdag.portable.audit import Listener, sort_out
+from nbdag.portable.budget import SHARE, Budget
 from nbdag.portable.codescan import scan_code, scan_code_now
+from nbdag.portable.filters import FilterBook
+from nbdag.portable.fingerprint import TookTooLong
 from nbdag.portable.frames import Frame, OpenStatement, Record, execution_record
-from nbdag.portable.looking import close_look, statement_look
+from nbdag.portable.idle import IdleWork
+from nbdag.portable.looking import close_look, look_at_last, statement_look
 from nbdag.portable.namespace import SessionNames
-from nbdag.portable.objects import class_module, class_qualname
+from nbdag.portable.objects import REFRESH_SELDOM, class_module, class_qualname
 from nbdag.portable.randomness import drawn, pack_states, raw_states
 from nbdag.portable.reach import Reacher, can_change, is_interrupt
+from nbdag.portable.snapshot import Camera, SessionItems, Snapshot
 from nbdag.portable.watch import CONTAINER_TYPE_IDS, Watch
 
 DIAGNOSTICS_LIMIT = 100
+PAUSE_SECONDS = 120.0  # CPU time after which a single value is given up in a pause: it would take as long next time
 
 
 class Recorder:
     """The hooks in one IPython shell and everything they have recorded."""
 
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: Any, share: Optional[float] = SHARE) -> None:
         self.shell = shell
         self.namespace: Dict[str, Any] = shell.user_ns
         self.names = SessionNames(shell, self.namespace)
-        self.watch = Watch()
-        self.reacher = Reacher()
+        self.camera = Camera(self.names)
+        self.budget = Budget(share)
+        self.watch = Watch(self.budget)
+        self.reacher = Reacher(self.watch.haze)
         self.listener = Listener()
+        self.filters = FilterBook()
+        self.idle = IdleWork(self.look_in_a_pause)
         self.executions: List[Record] = []
         self.frames: List[Frame] = []
         self.definitions: Dict[str, Any] = {}  # name -> (id of the value, "function" or "class")
@@ -49,6 +59,8 @@ class Recorder:
         self.cwd = working_directory()
         self.random: Dict[str, Any] = raw_states()
         self.hook_seconds = 0.0
+        self.hook_cpu_seconds = 0.0
+        self.left_at = time.process_time()  # CPU time when the last hook ended
         self.busy: Set[int] = set()
         self.unseen_cell = False  # the recorder was started by a cell that is still running
         self.original_run_code: Optional[Callable[..., Any]] = None
@@ -90,6 +102,8 @@ class Recorder:
             del self.shell.run_code
         self.installed_run_code = None
         self.listener.switch_off()
+        self.listener.counter.close()
+        self.idle.cancel()
         self.frames = []
 
     def guarded(self, work: Callable[..., None], *arguments: Any) -> bool:
@@ -97,9 +111,11 @@ class Recorder:
         thread = threading.get_ident()
         if thread in self.busy:
             return False
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
+        self.budget.earn(cpu - self.left_at)
         self.busy.add(thread)
         self.listener.muted.add(thread)
+        REFRESH_SELDOM[0] = True
         try:
             work(*arguments)
         except BaseException as fault:
@@ -109,7 +125,11 @@ class Recorder:
         finally:
             self.busy.discard(thread)
             self.listener.muted.discard(thread)
+            REFRESH_SELDOM[0] = False
             self.hook_seconds += time.perf_counter() - began
+            self.left_at = time.process_time()
+            self.hook_cpu_seconds += self.left_at - cpu
+            self.budget.settle_hook(self.left_at - cpu)
         return False
 
     def start_clocks(self) -> None:
@@ -127,6 +147,7 @@ class Recorder:
 
     def pre_execute(self) -> None:
         """IPython is about to run something."""
+        self.idle.cancel()
         self.guarded(self.open_frame)
         self.start_clocks()
 
@@ -141,6 +162,8 @@ class Recorder:
     def post_run_cell(self, result: Any) -> None:
         """A cell ended."""
         self.guarded(self.close_cell, result)
+        if not self.budget.unlimited and (self.watch.haze.names or self.watch.put_off):
+            self.guarded(self.idle.wait)
 
     # --------------------------------------------------------------------------------------- frames
 
@@ -213,11 +236,13 @@ class Recorder:
         try:
             items = self.end_statement(frame, outcome == "ok")
             if frame.count:
-                close_look(self.watch, self.reacher, frame, self.names.items() if items is None else items)
-                self.report_outwards(frame, set(frame.statements[-1]["changed"]) if frame.statements else set())
+                close_look(self.watch, self.reacher, frame, self.camera.take()[1] if items is None else items)
+                if frame.statements:
+                    last = frame.statements[-1]
+                    self.report_outwards(frame, set(last["changed"]).union(*(members for _, members in last["doubts"])))
         finally:
             record = execution_record(frame, outcome, error, seconds)
-            record["covariables"] = [list(group) for group in self.watch.groups]
+            record["covariables"] = self.watch.groups
             self.executions[frame.ordinal] = record
             if not self.frames:
                 self.listener.switch_off()
@@ -231,20 +256,20 @@ class Recorder:
             return
         items = self.end_statement(frame, True)
         if items is None:
-            items = self.names.items()
-            before = self.watch.identify(items)
+            before, items = self.camera.take()
         else:
             before = self.watch.known
         if frame.count == 0:
             if frame.info is None:
                 frame.describe_by_code(code)
-            frame.names_at_start = set(before)
+            frame.names_at_start = before
             if len(self.frames) == 1:
                 self.notice_behind(before)
             self.random = raw_states()
         text = frame.node_text(frame.count)
         names = scan_code_now(code, inert=True) if text.inert else scan_code(code)
         reach = self.reacher.reach_code(names, items)
+        reach.names.difference_update(self.watch.cannot_compare(reach.indirect, items))
         closed = self.watch.link_closure(reach.names)
         statement = OpenStatement(frame.count, text, names, reach, before)
         statement.reached = {name for name in closed if name in before}
@@ -253,33 +278,28 @@ class Recorder:
         statement.random = self.random
         statement.mark = self.listener.mark()
 
-    def notice_behind(self, now: Dict[str, Any]) -> None:
+    def notice_behind(self, now: Snapshot) -> None:
         """Names that were rebound since the last execution ended: a thread or a callback did that."""
-        known = self.watch.known
-        if now is known or now == known:
+        moved, gone = self.watch.known.moved(now)
+        if not moved and not gone:
             return
-        different = {name for name, identity in now.items() if known.get(name) != identity}
-        gone = [name for name in known if name not in now]
-        self.behind |= different
-        self.watch.forget(different)
-        self.watch.forget(gone)
-        self.reacher.forget(different)
-        self.reacher.forget(gone)
+        self.behind.update(moved)
+        self.watch.forget(moved + gone)
+        self.reacher.forget(moved + gone)
         self.note(
             "behind",
             "warning",
-            "bound or deleted while no cell was running: " + ", ".join(sorted(different | set(gone))[:20]),
+            "bound or deleted while no cell was running: " + ", ".join(sorted({*moved, *gone})[:20]),
         )
 
-    def end_statement(self, frame: Frame, completed: bool) -> Optional[Dict[str, Any]]:
+    def end_statement(self, frame: Frame, completed: bool) -> Optional[SessionItems]:
         """Note what the open statement did; returns the session's items after it, None when none was open."""
         statement = frame.open
         if statement is None:
             return None
         seconds = statement.clocks.seconds(self.hook_seconds)
         frame.open = None
-        items = self.names.items()
-        after = self.watch.identify(items)
+        after, items = self.camera.take()
         record: Record = {
             "node": statement.node,
             "line": statement.text.line,
@@ -296,12 +316,13 @@ class Recorder:
             self.definitions.pop(name, None)
         for name, kind in statement.text.definitions.items():
             if name in record["bound"] and is_definition(items.get(name)):
-                self.definitions[name] = (after[name], kind)
+                self.definitions[name] = (after.address(name), kind)
         for name in record["bound"]:
             # Point = namedtuple("Point", "x y") defines a class as well as `class Point` does.
             if name not in self.definitions and is_class_named(items.get(name), name):
-                self.definitions[name] = (after[name], "class")
+                self.definitions[name] = (after.address(name), "class")
         self.note_randomness(statement, record)
+        self.filters.after(statement.code)
         heard, read = self.listener.since(statement.mark)
         record["files"], record["effects"] = sort_out(heard, read, self.listener)
         frame.statements.append(record)
@@ -324,16 +345,57 @@ class Recorder:
             if outer is not frame and outer.thread == frame.thread and outer.open is not None:
                 outer.open.changed_inside |= changed
 
+    def look_at_the_rest(self) -> None:
+        """Look at everything whose look was put off, however long that takes: the session is about to be compiled."""
+        REFRESH_SELDOM[0] = False
+        items = self.camera.take()[1]
+        at_work = self.at_work()
+        for name in self.watch.hazy_names(items):
+            if name not in at_work:
+                look_at_last(self.watch, self.reacher, name, items[name])
+        self.watch.link(self.reacher, items, list(self.watch.unlinked))
+
+    def look_in_a_pause(self, stop: Callable[[], bool]) -> bool:
+        """Look at one value whose look was put off, unless somebody waits; whether there is more to look at."""
+        left, more = self.budget.left, []
+
+        def work() -> None:
+            now, items = self.camera.take()
+            names = [
+                name for name in self.watch.hazy_names(items) if now.address(name) == self.watch.known.address(name)
+            ]
+            if self.frames or not names:
+                return
+            name = min(names, key=lambda name: (self.watch.price(name), name))
+            try:
+                look_at_last(self.watch, self.reacher, name, items[name], PAUSE_SECONDS, stop)
+            except TookTooLong:
+                return
+            more.extend(names[1:])
+            if not more:
+                self.watch.link(self.reacher, items, list(self.watch.unlinked))
+
+        interrupted = self.guarded(work)
+        self.budget.left = left  # nobody waited for it
+        return bool(more) and not interrupted
+
+    def at_work(self) -> Set[str]:
+        """Names that the statements reach which are running now: what they stand for is about to change."""
+        names: Set[str] = set()
+        for frame in self.frames:
+            if frame.open is not None:
+                names |= frame.open.reached | set(frame.open.stores)
+        return names
+
     # ------------------------------------------------------------------------------------- baseline
 
     def baseline(self) -> None:
         """Take everything that is there now as given: identities, fingerprints, links."""
-        items = self.names.items()
-        self.watch.known = self.watch.identify(items)
+        self.watch.known, items = self.camera.take()
         self.watch.prints = {}
         for name, value in items.items():
             self.watch.look(name, value)
-        self.watch.link_all(self.reacher, items)
+        self.watch.link(self.reacher, items, list(items))
         self.behind = set()
 
 

@@ -59,8 +59,14 @@ class Replayer:
         self.directory = directory
         self.started_in = os.getcwd()
         self.flags = 0
-        self.filenames = register_cells(plan)
+        self.plan = list(plan)
+        self.filenames = register_cells(self.plan)
         self.output: List[Tuple[str, str]] = []
+
+    def add(self, steps: Sequence[Replay]) -> None:
+        """Let ``steps`` be run too, which are not part of the plan."""
+        self.plan += steps
+        self.filenames = register_cells(self.plan)
 
     def run(self, step: Replay) -> None:
         """Run one step; raises what its code raises."""

@@ -11,12 +11,13 @@ import sys
 import time
 from typing import Any, Dict, List, Optional, Sequence
 
-from nbdag.portable.bundlefile import BundleDamaged, check_blobs, read_data
+from nbdag.portable.bundlefile import BundleDamaged, check_blobs, read_data, read_fallbacks
 from nbdag.portable.decode import Loading
-from nbdag.portable.environment import environment_problems
+from nbdag.portable.environment import environment_problems, file_problem
 from nbdag.portable.process_state import apply
 from nbdag.portable.randomness import set_state
 from nbdag.portable.replaying import Replayer, fault_in_words
+from nbdag.portable.serving import announce, install_kernel, lacks_ipykernel, serve_kernel
 from nbdag.portable.steps import Load, Replay, names_reached, select_steps
 
 EXIT_COMPLETE, EXIT_PARTIAL, EXIT_USAGE, EXIT_ENVIRONMENT, EXIT_INTEGRITY, EXIT_INTERRUPTED = 0, 1, 2, 4, 5, 130
@@ -34,6 +35,8 @@ class Options:
     eager = False
     verify = False
     verbose = False
+    kernel = False
+    install_kernel = ""
 
 
 class Restoration:
@@ -47,6 +50,9 @@ class Restoration:
         self.loaded: List[str] = []
         self.replayed: List[str] = []
         self.lost: Dict[str, str] = {}
+        self.instead: Dict[str, str] = {}  # replayed because loading failed: name -> why
+        self.fallback_steps: List[Replay] = []
+        self.fallback_states: List[Any] = []
         self.notes: List[str] = []
         self.loaded_bytes = 0
         self.output: List[Any] = []
@@ -62,7 +68,7 @@ class Restoration:
         self.notes += apply(difference, phase="before")
         for step in steps:
             if isinstance(step, Load):
-                self._load(step, loading)
+                self._load(step, loading, replayer)
             elif self.options.no_replay:
                 self._lose(step.names, "not replayed (--no-replay)")
             else:
@@ -74,7 +80,7 @@ class Restoration:
             failed = set_state(self.data.get("random_states") or {})
             self.notes += ["the random generator of %s could not be set" % name for name in failed]
 
-    def _load(self, step: Load, loading: Loading) -> None:
+    def _load(self, step: Load, loading: Loading, replayer: Replayer) -> None:
         group = self.data["groups"][step.group]
         missing = sorted(self.lost.keys() & set(group.get("needs", ())))
         if missing:
@@ -84,27 +90,73 @@ class Restoration:
             values = loading.load(group)
         except Exception as error:
             text = str(error).strip().split("\n")[0][:300]
-            self._lose(step.names, "cannot be loaded here: %s%s" % (type(error).__name__, text and ": " + text))
+            why = type(error).__name__ + (text and ": " + text)
+            failed = self._fall_back(step, group, why, replayer)
+            if failed:
+                self._lose(step.names, "cannot be loaded here: %s; %s" % (why, failed))
             return
         for name in step.names:
             if name in values:
                 self._gain(name, values[name], self.loaded)
         self.loaded_bytes += size_of_group(group)
 
-    def _replay(self, step: Replay, replayer: Replayer) -> None:
+    def _fall_back(self, step: Load, group: Dict[str, Any], why: str, replayer: Replayer) -> str:
+        """Make by replay what could not be loaded, and leave all other names as they are; why not, "" if it is made."""
+        if self.options.no_replay:
+            return "not replayed (--no-replay)"
+        if "fallback" not in group:
+            return "not replayed: %s" % group.get("no_fallback", "the bundle has no statements for that")
+        if not self.fallback_steps and group["fallback"]:
+            found = read_fallbacks(self.directory, self.data)
+            self.fallback_steps = [Replay(**fields) for fields in found["steps"]]
+            self.fallback_states = found["states"]
+            replayer.add(self.fallback_steps)
+        before = dict(self.namespace)
+        failed = ""
+        for number, put_back in group["fallback"]:
+            self.namespace.update((name, before[name]) for name in put_back if name in before)
+            if number < 0:
+                continue
+            part = self.fallback_steps[number]
+            for path, absolute, size, digest in part.files:
+                failed = failed or file_problem(path, absolute, size, digest, part.cwd, self.directory)
+            failed = failed or self._attempt(part, replayer, self.fallback_states)
+            if failed:
+                break
+        made = {name: self.namespace[name] for name in step.names if name in self.namespace}
+        if not failed and len(made) < len(step.names):
+            failed = "its statements did not make it"
+        for name in [name for name in self.namespace if name not in before]:
+            del self.namespace[name]
+        self.namespace.update(before)
+        if failed:
+            return "replaying it failed: " + failed
+        doubt = group.get("doubt")
+        for name, value in made.items():
+            self._gain(name, value, self.replayed)
+            self.instead[name] = why + (", and may differ: " + doubt if doubt else "")
+        return ""
+
+    def _attempt(self, step: Replay, replayer: Replayer, states: List[Any]) -> str:
+        """Run one step; what went wrong, "" if nothing did."""
         if self.lost:
             missing = sorted(self.lost.keys() & names_reached(step.code, self.namespace))
             if missing:
-                self._lose(step.names, "%s needs %s, which is lost" % (step.cell, ", ".join(missing)))
-                return
+                return "%s needs %s, which is lost" % (step.cell, ", ".join(missing))
         if step.random_state is not None:
-            set_state(self.data["replay_states"][step.random_state])
+            set_state(states[step.random_state])
         try:
             replayer.run(step)
         except (Exception, SystemExit) as error:
             if not step.may_fail:
-                self._lose(step.names, fault_in_words(error, step, replayer.filenames[id(step)]))
-                return
+                return fault_in_words(error, step, replayer.filenames[id(step)])
+        return ""
+
+    def _replay(self, step: Replay, replayer: Replayer) -> None:
+        failed = self._attempt(step, replayer, self.data["replay_states"])
+        if failed:
+            self._lose(step.names, failed)
+            return
         for name in step.names:
             if name in self.namespace:
                 self._gain(name, self.namespace[name], self.replayed)
@@ -122,6 +174,7 @@ class Restoration:
     def _lose(self, names: Sequence[str], reason: str) -> None:
         for name in names:
             self.lost[name] = reason
+            self.instead.pop(name, None)
             for kept in (self.loaded, self.replayed):
                 if name in kept:
                     kept.remove(name)
@@ -155,8 +208,10 @@ class Restoration:
             lines.append("  replayed %4d  %s" % (len(self.replayed), shortened(self.replayed)))
         if self.lost:
             lines.append("  lost     %4d" % len(self.lost))
+        said = [(name, reason) for name, reason in self.lost.items()]
+        said += [(name, "replayed (could not be loaded: %s)" % self.instead[name]) for name in sorted(self.instead)]
         by_reason: Dict[str, List[str]] = {}
-        for name, reason in self.lost.items():
+        for name, reason in said:
             by_reason.setdefault(reason, []).append(name)
         for reason, names in by_reason.items():
             lines.append("    %s: %s" % (shortened(names), reason))
@@ -203,11 +258,15 @@ def restore_session(
         replays = [] if options.no_replay else [step for step in steps if isinstance(step, Replay)]
         requirements = [] if options.only or options.no_replay else data.get("requirements", [])
         problems, notes = environment_problems(replays, data["groups"], requirements, directory)
+        if (options.kernel or options.install_kernel) and lacks_ipykernel():
+            problems.append("ipykernel, which runs kernels, is not installed: pip install ipykernel")
         if problems:
             say("\n  ".join(["this environment lacks what the session needs:", *problems]))
             if not options.force:
                 say("nothing was restored; --force restores what can be restored all the same")
                 return EXIT_ENVIRONMENT
+        if options.kernel or options.install_kernel:
+            return give_to_jupyter(script, data, options)
         restoration = Restoration(namespace, directory, data, options)
         restoration.notes += notes
         restoration.run(steps, helpers_of(options, steps, dropped))
@@ -219,6 +278,19 @@ def restore_session(
         return EXIT_INTERRUPTED
     report(restoration, time.perf_counter() - started, data, options)
     return EXIT_PARTIAL if restoration.lost else EXIT_COMPLETE
+
+
+def give_to_jupyter(script: str, data: Dict[str, Any], options: Any) -> int:
+    """``--install-kernel`` and ``--kernel``: the session in a kernel; the exit status."""
+    if options.install_kernel:
+        notebook = str((data.get("provenance") or {}).get("notebook") or "session")
+        try:
+            where = install_kernel(options.install_kernel, script, "%s (restored)" % notebook)
+        except (ValueError, OSError) as error:
+            say(str(error))
+            return EXIT_USAGE
+        say("installed the kernel %s in %s; choose it in JupyterLab" % (options.install_kernel, where))
+    return serve_kernel(script) if options.kernel else EXIT_COMPLETE
 
 
 def helpers_of(options: Any, steps: Sequence[Any], dropped: Sequence[str]) -> List[str]:
@@ -239,13 +311,16 @@ def report(restoration: Restoration, seconds: float, data: Dict[str, Any], optio
             "loaded": restoration.loaded,
             "replayed": restoration.replayed,
             "lost": restoration.lost,
+            "instead": restoration.instead,
             "notes": restoration.notes,
             "seconds": round(seconds, 6),
         }
         print(json.dumps(document, indent=2))
         return
     notebook = (data.get("provenance") or {}).get("notebook") or ""
-    say("\n".join(restoration.summary(seconds, " of " + str(notebook) if notebook else "")))
+    lines = restoration.summary(seconds, " of " + str(notebook) if notebook else "")
+    announce(lines)
+    say("\n".join(lines))
     if options.verbose:
         for cell, text in restoration.output:
             say("output of %s:\n%s" % (cell, text.rstrip("\n")))
@@ -281,6 +356,10 @@ def parse_arguments(arguments: Sequence[str]) -> Any:
     parser.add_argument("--force", help="go on where packages or files are missing", **flag)
     parser.add_argument("--eager", help="read large data at once instead of when it is used", **flag)
     parser.add_argument("--verify", help="compare the digest of every byte first", **flag)
+    parser.add_argument("--kernel", help="start a Jupyter kernel that holds the session", **flag)
+    parser.add_argument(
+        "--install-kernel", metavar="NAME", default="", help="let JupyterLab start kernels that hold the session"
+    )
     parser.add_argument("--json", help="the result as JSON on stdout", **flag)
     parser.add_argument("--verbose", help="show what the replayed code printed", **flag)
     try:

@@ -29,9 +29,11 @@ from nbdag.portable.objects import (
     class_module,
     class_namespace,
     class_qualname,
+    has_hidden_state,
     has_instance_dict,
     instance_dict,
-    is_heap_type,
+    is_handmade_module,
+    is_in_body_of,
     is_local_name,
     is_session_class,
     is_session_function,
@@ -39,6 +41,7 @@ from nbdag.portable.objects import (
     only_atoms,
     registered_with,
     slot_descriptors,
+    wraps_session_function,
 )
 
 Reduction = Tuple[Any, ...]
@@ -105,7 +108,7 @@ class StateReducer:
         if _is_unseen(cls, labels):
             raise NoFingerprint(labels[0])
         if types.ModuleType in bases:
-            return lambda module: state_of_atoms("module", id(module))
+            return _module
         if enum.Enum in bases:
             return lambda member: state_of_atoms("member", id(cls), str(instance_dict(member).get("_name_")))  # type: ignore[union-attr]
         if weakref.ref in bases:
@@ -121,6 +124,12 @@ class StateReducer:
             return lambda scalar: state_of_atoms("scalar", id(cls), scalar.dtype.str, scalar.tobytes())
         if "pandas.NDArrayBacked" in labels:
             return functools.partial(_backed_array, cls)
+        if labels[0] in ("typing.TypeVar", "typing.ParamSpec", "typing.TypeVarTuple"):
+            return functools.partial(_constant, self)
+        if not _SEARCH_TREES.isdisjoint(labels):  # it counts the calls: fields 7 to 10 of its state
+            return lambda tree: (list, ("tree", id(cls)), [*tree.__getstate__()[:7], *tree.__getstate__()[11:]])
+        if "scipy._cs_matrix" in labels:  # the answers to has_sorted_indices and has_canonical_format are kept
+            return lambda matrix: (list, ("sparse", id(cls)), _without(matrix, _SPARSE_ANSWERS))
         if "pandas.BaseOffset" in labels:  # immutable, but pickled with what it has computed so far
             return lambda offset: state_of_atoms("offset", id(cls), repr(offset), repr(offset.kwds))
         if is_session_class(cls) and "pathlib.PurePath" not in labels:
@@ -136,7 +145,13 @@ class StateReducer:
                 repr(plain.shape), repr(plain.strides), bool(ndarray.flags.__get__(obj).writeable))  # fmt: skip
         state: List[Any] = []
         if type(obj) is not ndarray:
-            state.append(_attributes(obj))
+            attributes = _attributes(obj)
+            if attributes is not None and "_mask" in attributes and "_fill_value" in attributes:
+                # Printing a masked array gives it the fill value that it had by default.
+                fill = attributes["_fill_value"]
+                fill = sys.modules["numpy.ma"].default_fill_value(dtype) if fill is None else fill
+                attributes = dict(attributes, _fill_value=str(fill))
+            state.append(attributes)
         if dtype.hasobject:
             elements = plain.ravel("K").tolist()
             if only_atoms(elements):
@@ -154,13 +169,17 @@ class StateReducer:
     def _class(self, cls: type) -> Any:
         if class_module(cls) == "builtins":
             return NotImplemented  # pickled by name, `list` of every reduction among them
-        if not is_session_class(cls) or not (cls is self.root or is_local_name(class_qualname(cls))):
+        own = cls is self.root or is_local_name(class_qualname(cls)) or is_in_body_of(cls, self.root)
+        if not is_session_class(cls) or not own:
             return state_of_atoms("class", id(cls))
-        state = [id(base) for base in mro_of(cls)[1:]]
+        state: List[Any] = [id(base) for base in mro_of(cls)[1:]]
+        state += [type.__dict__["__name__"].__get__(cls), class_qualname(cls)]
         attributes = [
             (name, value)
             for name, value in list(class_namespace(cls).items())
             if name not in _CLASS_MACHINERY and not (name == "__annotations__" and not value)
+            # A | B of a Flag leaves a member without a name behind, for the next time.
+            and not (name in ("_value2member_map_", "_unhashable_values_map_") and enum.Enum in mro_of(cls))
         ]
         state += [id(kind) for kind in registered_with(cls)]
         return (list, ("session class", id(cls)), (state, attributes))
@@ -172,7 +191,7 @@ class StateReducer:
             if base in CONTENTS:
                 content = CONTENTS[base]
                 break
-            if base is not object and not is_heap_type(base) and not issubclass(base, BaseException):
+            if has_hidden_state(base) and not issubclass(base, BaseException):
                 return None  # an extension's class with state of its own: only its own reduction knows it
         slots = [descriptor for _, descriptor in slot_descriptors(cls)]
         if content is None and not slots and sys.version_info >= (3, 11) and _is_plain_class(cls):
@@ -246,6 +265,14 @@ def _is_plain_class(cls: type) -> bool:
     return True
 
 
+_SEARCH_TREES = frozenset(["sklearn.BinaryTree", "sklearn.BinaryTree64", "sklearn.BinaryTree32"])
+_SPARSE_ANSWERS = ("_has_sorted_indices", "_has_canonical_format")
+
+
+def _without(obj: Any, caches: Tuple[str, ...]) -> Dict[str, Any]:
+    return {name: value for name, value in (instance_dict(obj) or {}).items() if name not in caches}
+
+
 def _attributes(obj: Any) -> Any:
     return instance_dict(obj) if has_instance_dict(type(obj)) else None
 
@@ -262,9 +289,12 @@ _CLASS_MACHINERY = frozenset(
 
 
 def _function(reducer: StateReducer, function: types.FunctionType) -> Reduction:
-    if not is_session_function(function) and not is_local_name(function.__qualname__):
+    known = is_session_function(function) or is_local_name(function.__qualname__) or wraps_session_function(function)
+    if not known:
         return state_of_atoms("library function", id(function), function.__qualname__)
     code = function.__code__
+    if function.__globals__.get("__name__") == "functools" and "registry" in function.__dict__:
+        return (list, ("single dispatch", id(code)), dict(function.__dict__["registry"]))  # beside it are caches
     state = (
         function.__defaults__,
         function.__kwdefaults__,
@@ -272,8 +302,16 @@ def _function(reducer: StateReducer, function: types.FunctionType) -> Reduction:
         function.__dict__,
         function.__name__,
         function.__doc__,
+        function.__annotations__ if sys.version_info < (3, 14) else None,  # since then asking runs code
     )
     return (list, ("function", id(code), hash(code)), state)
+
+
+def _module(module: types.ModuleType) -> Reduction:
+    if not is_handmade_module(module):
+        return state_of_atoms("module", id(module))
+    values = [(name, value) for name, value in vars(module).items() if not name.startswith("__")]
+    return (list, ("module made by hand", id(module)), values)
 
 
 def _cell(reducer: StateReducer, cell: types.CellType) -> Reduction:
@@ -312,8 +350,7 @@ def _weak_reference(reducer: StateReducer, reference: Any) -> Reduction:
 
 def _backed_array(cls: type, obj: Any) -> Reduction:
     """pandas' dates and categories; their own reduction has what properties have cached."""
-    attributes = {name: value for name, value in (instance_dict(obj) or {}).items() if name != "_cache"}
-    return (list, ("backed array", id(cls)), (obj._ndarray, obj._dtype, attributes))
+    return (list, ("backed array", id(cls)), (obj._ndarray, obj._dtype, _without(obj, ("_cache",))))
 
 
 def _named(reducer: StateReducer, descriptor: Any) -> Reduction:

@@ -7,14 +7,15 @@ import hashlib
 import platform
 import sys
 import types
-from typing import Any, Dict, List, Set
+from typing import Any, Dict, FrozenSet, List, Set, Tuple
 
 from nbdag.portable.encode import Unstorable, measure_group
 from nbdag.portable.frames import Record, execution_record
-from nbdag.portable.links import group
+from nbdag.portable.identity import group_with_identities, named_definitions, reach_with_identities
+from nbdag.portable.links import NOTHING_REACHED, Reach
 from nbdag.portable.looking import close_look
-from nbdag.portable.objects import class_module
-from nbdag.portable.reach import Reacher, can_change, is_interrupt
+from nbdag.portable.objects import class_module, is_handmade_module
+from nbdag.portable.reach import can_change, is_interrupt
 from nbdag.portable.recorder import Recorder, fault_text
 from nbdag.portable.watch import identities, take_fingerprint
 
@@ -25,7 +26,9 @@ TRACE_VERSION = 1
 def trace_document(recorder: Recorder) -> Dict[str, Any]:
     """The whole Trace, JSON-able; surveys the namespace, so it takes as long as encoding the session once."""
     states: Dict[str, str] = {}
+    recorder.look_at_the_rest()
     variables = survey(recorder)
+    note_what_has_no_name(recorder)
     return {
         "format": TRACE_FORMAT,
         "version": TRACE_VERSION,
@@ -40,6 +43,14 @@ def trace_document(recorder: Recorder) -> Dict[str, Any]:
     }
 
 
+def note_what_has_no_name(recorder: Recorder) -> None:
+    """Entries of the namespace that no code can name, ``globals()[5] = x``, stay behind: say so."""
+    kinds = sorted({type_name(key) for key in list(recorder.namespace) if type(key) is not str})
+    if kinds:
+        message = "entries of globals() that are no names stay behind: keys of the types " + ", ".join(kinds)
+        recorder.note("no-name", "warning", message)
+
+
 def records_now(recorder: Recorder) -> List[Record]:
     """The executions so far; of those that are running, the statements that have ended."""
     records = list(recorder.executions)
@@ -48,7 +59,7 @@ def records_now(recorder: Recorder) -> List[Record]:
             close_look(recorder.watch, recorder.reacher, frame, recorder.names.items())
         seconds = frame.clocks.seconds(recorder.hook_seconds)
         records[frame.ordinal] = execution_record(frame, "ok", "", seconds)
-        records[frame.ordinal]["covariables"] = [list(group) for group in recorder.watch.groups]
+        records[frame.ordinal]["covariables"] = recorder.watch.groups
     return [record for record in records if "source" in record]
 
 
@@ -57,6 +68,9 @@ def execution_document(record: Record, states: Dict[str, str]) -> Record:
     statements = []
     for statement in record["statements"]:
         document = dict(statement)
+        doubts = document.pop("doubts")
+        document["changed"] = sorted(set(statement["changed"]).union(*(members for _, members in doubts)))
+        document["put_off"] = [name for name in statement["put_off"] if name not in document["changed"]]
         document["random_state"] = {
             generator: state_id(state, states) for generator, state in sorted(statement["random_state"].items())
         }
@@ -85,9 +99,8 @@ def survey(recorder: Recorder) -> List[Dict[str, Any]]:
     items = recorder.names.items()
     by_name = by_name_table(recorder, items)
     altered = altered_names(recorder, items)
-    reacher = Reacher()  # nothing remembered: this is the last word
     groups = [[name] for name, value in items.items() if not can_change(value)]
-    groups += group({name: reacher.reach_of(name, value) for name, value in items.items() if can_change(value)})
+    groups += linked_names({name: value for name, value in items.items() if can_change(value)}, by_name)
     number_of = {name: number for number, members in enumerate(groups) for name in members}
     order = {name: position for position, name in enumerate(items)}
     renumbered: Dict[int, int] = {}
@@ -112,6 +125,24 @@ def survey(recorder: Recorder) -> List[Dict[str, Any]]:
     return variables
 
 
+def linked_names(items: Dict[str, Any], by_name: Dict[int, str]) -> List[List[str]]:
+    """The co-variables: nothing that was remembered while recording, this is the last word."""
+    named = named_definitions(items[name] for name in by_name.values() if name in items)
+    found = {name: last_reach(value, named) for name, value in items.items()}
+    reaches = {name: reached for name, (reached, _) in found.items()}
+    return group_with_identities(reaches, {name: identities for name, (_, identities) in found.items()})
+
+
+def last_reach(value: Any, named: FrozenSet[int]) -> Tuple[Reach, FrozenSet[int]]:
+    """What a value reaches; nothing, where its metaclass cannot be asked."""
+    try:
+        return reach_with_identities(value, named)
+    except BaseException as fault:
+        if is_interrupt(fault):
+            raise
+        return NOTHING_REACHED, frozenset()
+
+
 def altered_names(recorder: Recorder, items: Dict[str, Any]) -> Set[str]:
     """Names whose value is not what the recorder last saw: a thread, a callback or a C library changed it.
 
@@ -119,15 +150,12 @@ def altered_names(recorder: Recorder, items: Dict[str, Any]) -> Set[str]:
     """
     watch = recorder.watch
     now = identities(items)
-    at_work: Set[str] = set()
-    for frame in recorder.frames:
-        if frame.open is not None:
-            at_work |= frame.open.reached | set(frame.open.stores)
+    at_work = recorder.at_work()
     altered = set(recorder.behind)
     for name, value in items.items():
         if name in at_work:
             continue
-        if watch.known.get(name) != now[name]:
+        if watch.known.address(name) != now[name]:
             altered.add(name)
         elif can_change(value):
             last = watch.prints.get(name)
@@ -159,12 +187,13 @@ def measure(members: List[str], items: Dict[str, Any], by_name: Dict[int, str], 
 
 def is_importable_module(value: Any) -> bool:
     """Whether the value is a module that ``import`` finds by its name."""
-    return type(value) is types.ModuleType and sys.modules.get(vars(value).get("__name__", "")) is value
+    found = type(value) is types.ModuleType and sys.modules.get(vars(value).get("__name__", "")) is value
+    return found and not is_handmade_module(value)
 
 
 def variable_kind(recorder: Recorder, name: str, value: Any) -> str:
     """``model.ValueKind``: what a variable holds, as far as moving it is concerned."""
-    if issubclass(type(value), types.ModuleType):
+    if issubclass(type(value), types.ModuleType) and not is_handmade_module(value):
         return "module"
     definition = recorder.definitions.get(name)
     if definition is not None and definition[0] == id(value):

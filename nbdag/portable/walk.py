@@ -11,16 +11,18 @@ class            a *dependency*: instances of one session class are not linked b
                  the class's own name only. A class made inside a function has no name, so it does link
 library objects  modules, types, functions, loggers, dtypes, enum members and whatever is global to a library
                  (``ForeignGlobals``) are pruned: every figure leads to ``rcParams``
-weakref          is not ownership, and not followed
+weakref          is not ownership, and not followed; what it leads to is only noted
 ===============  ====================================================================================================
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import sys
 import types
+import weakref
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from nbdag.portable.kinds import (
@@ -36,10 +38,12 @@ from nbdag.portable.kinds import (
     REACH_FUNCTION,
     REACH_INDEX,
     REACH_LEAF,
+    REACH_MODULE,
     REACH_PLAIN,
     REACH_SUSPENDED,
     REACH_THROUGH,
     REACH_VIEW,
+    REACH_WEAK,
     kind_of,
 )
 from nbdag.portable.objects import (
@@ -51,12 +55,16 @@ from nbdag.portable.objects import (
     foreign_globals,
     has_instance_dict,
     instance_dict,
+    is_handmade_module,
+    is_handmade_namespace,
     is_heap_type,
+    is_in_body_of,
     is_local_name,
     is_session_class,
     is_session_function,
     mro_of,
     only_atoms,
+    wraps_session_function,
 )
 
 MemoryExtent = Tuple[int, int, bool]  # first byte, byte after the last, whether anybody may write there
@@ -71,12 +79,14 @@ MOST_DICTS_ASKED_FOR = 1000
 class ObjectWalk:
     """One walk from one value. ``visited`` keeps every object alive until the end, so no address is used twice."""
 
-    def __init__(self, root: object) -> None:
+    def __init__(self, root: object, check: Optional[Callable[[int], None]] = None) -> None:
         self.root = root
+        self.check = check  # told the size of each level; may raise to end the walk
         self.ids: Set[int] = set()
         self.extents: List[MemoryExtent] = []
         self.definitions: Set[int] = set()
         self.codes: Dict[int, types.CodeType] = {}
+        self.weak: Set[int] = set()
         self.seen: Set[int] = set()
         self.visited: List[List[Any]] = []
         self.kinds: Dict[type, int] = {}
@@ -84,9 +94,15 @@ class ObjectWalk:
         self.level: List[Any] = []  # what the level being expanded leads to, beyond its plain referents
 
     def run(self) -> None:
-        level: List[Any] = [self.root]
+        """Go through everything that the root leads to."""
+        self.follow([self.root])
+
+    def follow(self, level: List[Any]) -> None:
+        """Go through everything that these objects lead to, as far as it was not seen yet."""
         while level:
             self.level = []
+            if self.check is not None:
+                self.check(len(level))
             fresh = self._fresh(level)
             self.visited.append(level)
             plain = self._expand(fresh)
@@ -196,7 +212,9 @@ def _expand_function(walk: ObjectWalk, function: types.FunctionType) -> None:
     if is_session_function(function):
         walk.definitions.add(id(function))
         walk.codes[id(function.__code__)] = function.__code__
-    elif not is_local_name(function.__qualname__):
+    elif not is_local_name(function.__qualname__) and not wraps_session_function(function):
+        if is_handmade_namespace(function.__globals__):
+            _expand_globals(walk, function.__globals__)
         return  # a library's function: what it carries is the library's
     walk.level.extend(function.__closure__ or ())
     walk.level.extend(function.__defaults__ or ())
@@ -208,11 +226,22 @@ def _expand_function(walk: ObjectWalk, function: types.FunctionType) -> None:
         walk.level.extend(attributes.values())
 
 
+def _expand_module(walk: ObjectWalk, module: types.ModuleType) -> None:
+    if is_handmade_module(module):
+        walk.ids.add(id(module))
+        _expand_globals(walk, vars(module))
+
+
+def _expand_globals(walk: ObjectWalk, namespace: Dict[str, Any]) -> None:
+    walk.ids.add(id(namespace))
+    walk.level.extend(value for name, value in namespace.items() if not name.startswith("__"))
+
+
 def _expand_class(walk: ObjectWalk, cls: type) -> None:
     if not is_session_class(cls):
         return
     walk.depend_on_class(cls)
-    if cls is walk.root or is_local_name(class_qualname(cls)):
+    if cls is walk.root or is_local_name(class_qualname(cls)) or is_in_body_of(cls, walk.root):
         walk.ids.add(id(cls))
         walk.level.extend(class_namespace(cls).values())
 
@@ -331,13 +360,30 @@ def _expand_blocks(walk: ObjectWalk, manager: Any) -> None:
         walk.level.extend(blocks)
 
 
+def _expand_weak(walk: ObjectWalk, reference: Any) -> None:
+    if weakref.ref in mro_of(type(reference)):
+        target = weakref.ref.__call__(reference)
+        if target is not None:
+            walk.weak.add(id(target))
+    else:  # <weakproxy at 0x7f12 to Tree at 0x7f34>: nothing else says what a proxy stands for
+        spelled = weakref.ProxyType.__repr__(reference).rpartition(" at ")[2].rstrip(">")
+        with contextlib.suppress(ValueError):
+            walk.weak.add(int(spelled, 16))
+
+
 def _expand_borrowed(walk: ObjectWalk, obj: Any) -> None:
-    walk.level.append(obj.base)
+    if hasattr(type(obj), "base"):
+        walk.level.append(obj.base)
+    else:
+        walk.ids.add(id(obj))
+        with contextlib.suppress(ValueError):  # an nditer that was closed
+            walk.level.extend(obj.operands)
 
 
 _EXPAND: Dict[int, Callable[[ObjectWalk, Any], None]] = {
     REACH_FUNCTION: _expand_function,
     REACH_CLASS: _expand_class,
+    REACH_MODULE: _expand_module,
     REACH_ARRAY: _expand_array,
     REACH_VIEW: _expand_view,
     REACH_SUSPENDED: _expand_suspended,
@@ -346,4 +392,5 @@ _EXPAND: Dict[int, Callable[[ObjectWalk, Any], None]] = {
     REACH_INDEX: _expand_index,
     REACH_BLOCKS: _expand_blocks,
     REACH_BORROWED: _expand_borrowed,
+    REACH_WEAK: _expand_weak,
 }

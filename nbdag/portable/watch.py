@@ -2,40 +2,47 @@
 
 The namespace stays a plain dict. What was bound shows by identity; what changed in place shows by fingerprints, which
 are only taken of names that a statement could reach. Small values are looked at after every statement, large ones once
-at the end of the execution; the size that decides is the one found by the last look, so the same session is always
-observed in the same way.
+at the end of the execution, or later still when the budget does not allow it (``budget.py``): until then the name is
+*put off*, and every statement that could reach it is noted as one that may have changed it.
 """
 
 from __future__ import annotations
 
 import gc
+import time
 import types
-from typing import Any, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
-from nbdag.portable.fingerprint import Fingerprint, fingerprint
-from nbdag.portable.links import Reach, group, regroup
-from nbdag.portable.objects import class_module
+from nbdag.portable.budget import SMALL_PRICE, UNKNOWN_PRICE, Budget
+from nbdag.portable.fingerprint import Fingerprint, Patience, TookTooLong, fingerprint
+from nbdag.portable.grouping import Grouping
+from nbdag.portable.haze import Haze
+from nbdag.portable.kinds import REACH_ATOM, kind_of
+from nbdag.portable.links import Reach
+from nbdag.portable.objects import class_module, is_session_class
 from nbdag.portable.reach import LEAF_TYPE_IDS, Reacher, can_change, is_interrupt
+from nbdag.portable.snapshot import Snapshot
 
 CHEAP_SIZE = 256 * 1024  # bytes that a fingerprint covers: about 0.2 ms of work
-CHEAP_OBJECTS = 2_000  # objects that the guess before the first look follows
-WORKING_LIMIT = 200  # names whose links are followed from statement to statement
+CHEAP_OBJECTS = 2_000  # objects in a small value, and that the guess before the first look follows
+FEW_OBJECTS = 100  # the same when time is short
 
 CONTAINER_TYPE_IDS = frozenset(map(id, (list, dict, tuple, set, frozenset)))
 
-Identity = int
+Stop = Callable[[], bool]
 
 
-def identities(items: Dict[str, Any]) -> Dict[str, Identity]:
+def identities(items: Mapping[str, Any]) -> Dict[str, int]:
     """Name -> address of its value. An address may be used again once the value is gone, so what a statement's own
     code stores counts as bound in any case."""
-    return dict(zip(items, map(id, items.values())))  # noqa: B905
+    return {name: id(value) for name, value in items.items()}
 
 
-def is_cheap(value: Any) -> bool:
+def is_cheap(value: Any, most: int = CHEAP_OBJECTS) -> bool:
     """Whether a first fingerprint of the value is surely little work; large or unknown values are left for later."""
     seen: Set[int] = set()
     keep: List[Any] = []
+    neutral: Set[int] = set()
     todo: List[Any] = [value]
     room = CHEAP_SIZE
     while todo:
@@ -46,14 +53,19 @@ def is_cheap(value: Any) -> bool:
         seen.add(id(item))
         if kind is str or kind is bytes or kind is bytearray:
             room -= len(item)
-        elif id(kind) in LEAF_TYPE_IDS or kind is types.FunctionType or issubclass(kind, type):
+        elif id(kind) in LEAF_TYPE_IDS or kind is types.FunctionType or issubclass(kind, type) or id(kind) in neutral:
             room -= 32
+        elif id(kind) in CONTAINER_TYPE_IDS and len(item) > 4 * most:
+            return False
         else:
+            if id(kind) not in CONTAINER_TYPE_IDS and not is_session_class(kind) and kind_of(kind) == REACH_ATOM:
+                neutral.add(id(kind))  # a thread keeps sys.stderr, which leads into all of the kernel
+                continue
             references = gc.get_referents(item)
             keep.append(references)
             todo.extend(references)
             room -= 64 + (0 if id(kind) in CONTAINER_TYPE_IDS else buffer_size(item, kind))
-        if room < 0 or len(seen) > CHEAP_OBJECTS or len(todo) > 4 * CHEAP_OBJECTS:
+        if room < 0 or len(seen) > most or len(todo) > 4 * most:
             return False
     return True
 
@@ -73,84 +85,165 @@ def buffer_size(item: Any, kind: type) -> int:
 class Watch:
     """What was last known of every name of the session."""
 
-    def __init__(self) -> None:
-        self.known: Dict[str, Identity] = {}
-        self.table: Dict[str, Identity] = {}  # the last answer of identify(), and what it was made from
-        self.names: List[str] = []
-        self.addresses: List[int] = []
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.most_objects = CHEAP_OBJECTS if budget.unlimited else FEW_OBJECTS
+        self.known = NO_NAMES
         self.prints: Dict[str, Optional[Fingerprint]] = {}  # None: cannot be fingerprinted; absent: never looked at
-        self.linked: Dict[str, FrozenSet[str]] = {}  # name -> its group, for groups of two and more
-        self.groups: Tuple[Tuple[str, ...], ...] = ()
-        self.partition: List[List[str]] = []  # all names that can be linked, as regroup() wants them back
-        self.grouped: Dict[str, Reach] = {}  # the reaches that the partition was made from
+        self.dear: Dict[str, float] = {}  # name -> seconds that its last look took, or more than which it would take
+        self.grouping = Grouping()
+        self.unlinked: Set[str] = set()  # names whose links have to be found anew
+        self.haze = Haze()
+        self.put_off: Dict[str, List[Dict[str, Any]]] = {}  # name -> statements after which its look was put off
 
-    def identify(self, items: Dict[str, Any]) -> Dict[str, Identity]:
-        """:func:`identities`, by the very same table as last time when nothing was rebound: cheap to compare."""
-        names, addresses = list(items), list(map(id, items.values()))
-        if names != self.names or addresses != self.addresses:
-            self.names, self.addresses = names, addresses
-            self.table = dict(zip(names, addresses))  # noqa: B905
-        return self.table
+    @property
+    def groups(self) -> Tuple[Tuple[str, ...], ...]:
+        """The groups of two and more linked names."""
+        return self.grouping.groups
 
-    def forget(self, names: Iterable[str]) -> None:
-        """These names are bound to something new, or gone."""
+    def forget(self, names: Sequence[str]) -> None:
+        """These names are bound to something new, or gone: nothing is known of their values."""
         for name in names:
             self.prints.pop(name, None)
+            self.dear.pop(name, None)
+            self.put_off.pop(name, None)
+            self.haze.forget(name)
+            self.unlinked.add(name)
+        if names:
+            self.grouping.update(dict.fromkeys(names))
 
-    def unlink(self, names: Iterable[str]) -> None:
-        """These names stand for new values, which nothing is known to be linked to."""
-        for name in names:
-            self.linked.pop(name, None)
+    def look(self, name: str, value: Any, seconds: Optional[float] = None, stop: Optional[Stop] = None) -> bool:
+        """Take the fingerprint of a value; whether it differs from the last one (or cannot be known to be the same).
 
-    def look(self, name: str, value: Any) -> bool:
-        """Take the fingerprint of a value; whether it differs from the last one (or cannot be known to be the same)."""
+        Raises TookTooLong when that takes more than ``seconds``, or ``stop`` says so.
+        """
         if not can_change(value):
             self.prints.pop(name, None)
             return False
         before = self.prints.get(name)
-        now = take_fingerprint(value)
+        began = time.thread_time()
+        try:
+            now = take_fingerprint(value, None if seconds is None else Patience(seconds, stop))
+        except TookTooLong:
+            seconds_taken = time.thread_time() - began
+            self.budget.spend(seconds_taken)
+            self.dear[name] = max(2 * seconds_taken, 1.5 * self.dear.get(name, 0.0), UNKNOWN_PRICE)
+            raise
+        seconds_taken = time.thread_time() - began
+        self.budget.spend(seconds_taken)
+        if now is None or not self.is_small_print(now):
+            self.dear[name] = seconds_taken
+        else:
+            self.dear.pop(name, None)
         self.prints[name] = now
-        return before is None or now is None or now != before
+        changed = before is None or now is None or now != before
+        self.settle(name, changed)
+        return changed
+
+    def price(self, name: str) -> float:
+        """Seconds that looking at a name will take, as far as that is known; 0 for what is small."""
+        if self.is_small(name):
+            return 0.0
+        price = self.dear.get(name, UNKNOWN_PRICE)
+        return 0.0 if price < SMALL_PRICE else price
+
+    def is_cheap(self, name: str, value: Any) -> bool:
+        """Whether a value that was never looked at is surely small; remembered where it is not."""
+        if name in self.dear:
+            return False
+        cheap = is_cheap(value, self.most_objects)
+        if not cheap:
+            self.dear[name] = UNKNOWN_PRICE
+        return cheap
+
+    def affords(self, name: str) -> bool:
+        """Whether there is time to look at this name now; for a small value there always is."""
+        price = self.price(name)
+        return price == 0.0 or self.budget.allows(price)
 
     def is_small(self, name: str) -> bool:
         """Whether the last look found little to look at."""
         last = self.prints.get(name)
-        return last is not None and last.size <= CHEAP_SIZE and last.cost <= CHEAP_OBJECTS
+        return last is not None and self.is_small_print(last)
+
+    def is_small_print(self, found: Fingerprint) -> bool:
+        """Whether a fingerprint covers so little that it is taken after every statement."""
+        return found.size <= CHEAP_SIZE and found.cost <= self.most_objects
+
+    def cannot_compare(self, names: Iterable[str], items: Mapping[str, Any]) -> Set[str]:
+        """Those of the names that a look would not show to be unchanged."""
+        return {name for name in names if name in items and self.prints.get(name) is None}
 
     def can_follow(self, name: str) -> bool:
         """Whether the links of a name are followed from statement to statement: it is small, or a handle."""
         return name in self.prints and (self.prints[name] is None or self.is_small(name))
 
+    # ------------------------------------------------------------------------------------ put off
+
+    def hazy_names(self, items: Mapping[str, Any]) -> List[str]:
+        """The names that were not looked at in time and still can be."""
+        return sorted(name for name in {*self.haze.names, *self.put_off} if name in items)
+
+    def settle(self, name: str, changed: bool) -> None:
+        """What the statements did whose look was put off: nothing, if the value is the same after all of them.
+
+        Then they keep the name as ``put_off``: one may have changed it and another changed it back.
+        """
+        for record in self.put_off.pop(name, ()):
+            if changed:
+                continue
+            remaining = []
+            for because, members in record["doubts"]:
+                because.discard(name)
+                if because:
+                    remaining.append((because, members))
+                else:
+                    record["put_off"] = sorted(members.union(record["put_off"]))
+            record["doubts"] = remaining
+
+    # ------------------------------------------------------------------------------------ links
+
     def link_closure(self, names: Iterable[str]) -> Set[str]:
-        """The names and everything linked to them."""
+        """The names and everything linked to them, or perhaps linked."""
+        linked = self.grouping.linked
+        if self.haze.clouds:
+            return self.haze.closure(names, linked)
         closed = set(names)
-        for name in list(closed):
-            closed |= self.linked.get(name, frozenset())
+        if linked:
+            for name in list(closed):
+                closed |= linked.get(name, NO_LINKS)
         return closed
 
-    def link_some(self, reacher: Reacher, items: Dict[str, Any], names: Iterable[str]) -> None:
-        """Add the links among a few names, found in the middle of an execution, to what is known."""
-        for members in group({name: reacher.reach_of(name, items[name]) for name in names}):
-            if len(members) > 1:
-                joined = frozenset(self.link_closure(members))
-                for name in joined:
-                    self.linked[name] = joined
-
-    def link_all(self, reacher: Reacher, items: Dict[str, Any]) -> None:
-        """Find the groups of the whole session; only names whose reach is new cost anything."""
-        touched = [name for name, value in items.items() if can_change(value) and name not in self.grouped]
-        reaches = {name: reacher.reach_of(name, value) for name, value in items.items() if can_change(value)}
-        touched += [name for name, found in reaches.items() if self.grouped.get(name) is not found]
-        self.partition = regroup(reaches, self.partition, touched)
-        self.grouped = reaches
-        self.groups = tuple(tuple(members) for members in self.partition if len(members) > 1)
-        self.linked = {name: frozenset(members) for members in self.groups for name in members}
+    def link(self, reacher: Reacher, items: Mapping[str, Any], names: Iterable[str]) -> None:
+        """Find the links of these names to all others."""
+        found: Dict[str, Optional[Reach]] = {}
+        for name in names:
+            if name in self.haze and name in items:
+                continue
+            self.unlinked.discard(name)
+            if name in items and can_change(items[name]):
+                began = time.thread_time() if name in self.dear and name not in reacher.reaches else 0.0
+                found[name] = reacher.reach_of(name, items[name])
+                if began:
+                    self.dear[name] += time.thread_time() - began
+            elif name in self.grouping.reaches:
+                found[name] = None
+        self.grouping.update(found)
 
 
-def take_fingerprint(value: Any) -> Optional[Fingerprint]:
-    """The fingerprint of a value; None where it has none. Raises KeyboardInterrupt when the user wants us to stop."""
+NO_NAMES = Snapshot([], b"", {}, frozenset(), frozenset())
+NO_LINKS: FrozenSet[str] = frozenset()
+
+
+def take_fingerprint(value: Any, patience: Optional[Patience] = None) -> Optional[Fingerprint]:
+    """The fingerprint of a value; None where it has none. Raises KeyboardInterrupt when the user wants us to stop.
+
+    With ``patience``, TookTooLong.
+    """
     try:
-        return fingerprint(value)
+        return fingerprint(value, patience)
+    except TookTooLong:
+        raise
     except BaseException as fault:
         if is_interrupt(fault):
             raise

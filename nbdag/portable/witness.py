@@ -1,8 +1,9 @@
 """Says what is in a namespace so that another process can compare: runs in the live kernel and in the restored one.
 
-    testify(namespace, names) -> {"values": {name: tree}, "shared": [[name, name], ...]}
+    testify(namespace, names) -> {"values": {name: tree}, "shared": [[name, name], ...], "holding": [[name, name], ...]}
 
-``values`` are digest trees (``digest.py``), ``shared`` the groups of names that share state.
+``values`` are digest trees (``digest.py``), ``shared`` the groups of names that share state, ``holding`` the names that
+hold one function or class of the session, for each that several hold.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import os
 import sys
 import time
 import types
-from typing import Any, Dict, Iterable, List
+from typing import Any, Dict, FrozenSet, Iterable, List, Tuple
 
-from nbdag.portable.digest import digest_tree, shared
+from nbdag.portable.digest import digest_tree
+from nbdag.portable.identity import holders_of, reach_with_identities
+from nbdag.portable.links import NOTHING_REACHED, Reach, group
 
 DEPTH = 3  # levels of a value that are digested one by one, so that a difference can be pointed at
 
@@ -28,11 +31,20 @@ def testify(namespace: Dict[str, object], names: Iterable[str]) -> Dict[str, Any
             values[name] = digest_tree(namespace[name], namespace, DEPTH)
         except Exception as error:
             values[name] = "?cannot be digested: " + type(error).__name__
-    return {"values": values, "shared": _groups(namespace, present)}
+    found = {name: _reach(namespace[name]) for name in present}
+    groups = group({name: reached for name, (reached, _) in found.items()})
+    return {
+        "values": values,
+        "shared": [names for names in groups if len(names) > 1],
+        "holding": holders_of({name: identities for name, (_, identities) in found.items()}),
+    }
 
 
-def _groups(namespace: Dict[str, object], names: List[str]) -> List[List[str]]:
-    return sorted(group for group in shared(namespace, names) if len(group) > 1)
+def _reach(value: object) -> Tuple[Reach, FrozenSet[int]]:
+    try:
+        return reach_with_identities(value)
+    except Exception:  # of a metaclass that cannot be asked
+        return NOTHING_REACHED, frozenset()
 
 
 def restore_and_testify(script: str, names: List[str], path: str) -> None:

@@ -22,9 +22,11 @@ from typing import Any
 
 from nbdag.errors import IntegrityError, OutputError
 from nbdag.link import runtime_source
-from nbdag.model import Bundle, FileUse, Load, Plan, Replay
+from nbdag.model import Action, Bundle, FileUse, Load, Plan, Replay
 from nbdag.portable.bundlefile import BUNDLE_FORMAT, BUNDLE_VERSION, BundleDamaged, check_blobs, read_data
+from nbdag.portable.encode import INLINE_LIMIT
 from nbdag.portable.msgpack import pack
+from nbdag.replay.fallback import Fallbacks
 
 ENTRIES = frozenset({"restore.py", "data.msgpack", "blobs", "files", "requirements.txt", "__pycache__"})
 """What a bundle's directory may hold: a directory with anything else is not ours to replace."""
@@ -66,18 +68,24 @@ def write_bundle(
     requirements: Sequence[tuple[str, str]],
     reuse: Path | None = None,
     carried: Sequence[tuple[str, Path]] = (),
+    fallbacks: Fallbacks = Fallbacks(),
 ) -> Bundle:
     """Write the bundle at ``out``, atomically.
 
     ``encoded["groups"]`` are the indices that ``portable.encode.write_group`` returned, numbered as the plan's loads
     are; their blobs lie in ``staging/blobs`` and stay there. ``reuse`` is an earlier bundle to take blobs from.
-    ``carried`` are small input files: (path as the code spells it, where it is now). Raises OutputError.
+    ``carried`` are small input files: (path as the code spells it, where it is now). ``fallbacks`` are the statements
+    that make what a target cannot load. Raises OutputError.
     """
     check_destination(out)
     random_table = _RandomTable()
     steps = [_step_text(step, random_table) for step in plan.steps]
-    groups = [_group_of(index) for index in encoded["groups"]]
+    groups = [{**_group_of(index), **_fallback_of(number, fallbacks)} for number, index in enumerate(encoded["groups"])]
     blobs = {part["blob"]: part["size"] for group in groups for part in _blob_parts(group)}
+    spare = _fallback_steps(fallbacks)
+    spare_digest = hashlib.sha256(spare).hexdigest() if len(spare) >= INLINE_LIMIT else ""
+    if spare_digest:
+        blobs[spare_digest] = len(spare)
     data = pack(
         {
             "format": BUNDLE_FORMAT,
@@ -86,6 +94,8 @@ def write_bundle(
             "requirements": [list(pair) for pair in requirements],
             "groups": groups,
             "blobs": dict(sorted(blobs.items())),
+            "fallbacks": {"blob": spare_digest, "size": len(spare)} if spare_digest else spare,
+            "replayed": sorted(n for d in plan.decisions if d.action is Action.REPLAY for n in d.names),
             "process_state": dict(process_state),
             "replay_states": random_table.states,
             "random_states": dict(random_states),
@@ -99,7 +109,9 @@ def write_bundle(
         building = Path(tempfile.mkdtemp(prefix=f".{out.name}.tmp-", dir=parent))
         try:
             (building / "blobs").mkdir()
-            for digest in sorted(blobs):
+            if spare_digest:
+                _write(building / "blobs" / spare_digest, spare)
+            for digest in sorted(blobs.keys() - {spare_digest}):
                 kept = reuse / "blobs" / digest if reuse is not None else None
                 reused += kept is not None and kept.is_file() and kept.stat().st_size == blobs[digest]
                 _place_blob(digest, [staging / "blobs" / digest, kept], building)
@@ -142,6 +154,19 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     except BundleDamaged as error:
         raise IntegrityError(f"{directory}: {error}", "compile it again") from error
     return data
+
+
+def earlier_choices(out: Path) -> tuple[frozenset[str], frozenset[str]]:
+    """The names that the bundle at ``out`` stores, and those it replays; none where there is no bundle, or a damaged
+    one."""
+    if not (out / "restore.py").is_file():
+        return frozenset(), frozenset()
+    try:
+        data = read_manifest(out)
+        stored = frozenset(name for group in data["groups"] for name in group["names"])
+        return stored, frozenset(name for name in data.get("replayed", ()) if isinstance(name, str))
+    except (IntegrityError, TypeError):
+        return frozenset(), frozenset()
 
 
 # ------------------------------------------------------------------------------------------------ restore.py
@@ -215,12 +240,13 @@ class _RandomTable:
 
     def __init__(self) -> None:
         self.states: list[dict[str, bytes]] = []
+        self._numbers: dict[frozenset[tuple[str, bytes]], int] = {}
 
     def number_of(self, state: Sequence[tuple[str, bytes]]) -> int:
-        wanted = dict(state)
-        if wanted not in self.states:
-            self.states.append(wanted)
-        return self.states.index(wanted)
+        number = self._numbers.setdefault(frozenset(state), len(self.states))
+        if number == len(self.states):
+            self.states.append(dict(state))
+        return number
 
 
 def _step_text(step: Load | Replay, random_table: _RandomTable) -> str:
@@ -246,6 +272,38 @@ def _step_text(step: Load | Replay, random_table: _RandomTable) -> str:
 
 def _file_text(file: FileUse) -> str:
     return repr((file.path, file.absolute, file.size, file.digest))
+
+
+def _fallback_steps(fallbacks: Fallbacks) -> bytes:
+    """The statements of ``fallbacks``, packed on their own: a restore that does not need them leaves them so. Empty
+    without any."""
+    if not fallbacks.steps:
+        return b""
+    table = _RandomTable()
+    steps = [
+        {
+            "code": step.code,
+            "cell": step.cell,
+            "line": step.line,
+            "names": list(step.names),
+            "random_state": table.number_of(step.random_state) if step.random_state else None,
+            "files": [[use.path, use.absolute, use.size, use.digest] for use in step.files if use.mode == "r"],
+            "cwd": step.cwd,
+            "may_fail": step.may_fail,
+        }
+        for step in fallbacks.steps
+    ]
+    return pack({"steps": steps, "states": table.states})
+
+
+def _fallback_of(group: int, fallbacks: Fallbacks) -> dict[str, Any]:
+    """What the entry of a group says of its fallback."""
+    if group in fallbacks.closed:
+        return {"no_fallback": fallbacks.closed[group]}
+    if group not in fallbacks.of:
+        return {}
+    doubt = {"doubt": fallbacks.doubts[group]} if group in fallbacks.doubts else {}
+    return {"fallback": [[index, list(names)] for index, names in fallbacks.of[group]], **doubt}
 
 
 def _code_literal(code: str) -> str:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nbdag.errors import OutputError
+from nbdag.errors import IntegrityError, OutputError, PlanError
 from nbdag.model import (
     Action,
     Bundle,
@@ -38,10 +38,13 @@ from nbdag.model import (
     ValueKind,
     Verdict,
 )
-from nbdag.replay.bundle import FULL_DISK, check_destination, publish, write_bundle
+from nbdag.replay.bundle import FULL_DISK, check_destination, earlier_choices, publish, write_bundle
 from nbdag.replay.cost import LAST_RESORT_SECONDS, CostModel
+from nbdag.replay.fallback import fallbacks
+from nbdag.replay.inputs import AUTO, carried_inputs
 from nbdag.replay.planner import Preferences, make_plan
 from nbdag.replay.requirements import distributions_of, modules_of_code
+from nbdag.replay.room import Room
 from nbdag.replay.verify import GOOD, Commands, Testimony, badness, compare, restore_and_testify
 
 MOST_ROUNDS = 5
@@ -50,11 +53,6 @@ MOST_ROUNDS = 5
 
 UNCHECKED = -1
 """The size of an input file that restore.py does not check (``portable/environment.py``)."""
-
-
-LARGEST_CARRIED = 1024 * 1024
-MOST_CARRIED = 16 * 1024 * 1024
-"""Bytes of one input file, and of all, that travel in the bundle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +101,23 @@ class Staging:
         return {"groups": [self.encoded[load.names] for load in ordered]}
 
 
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A bundle on disk, and how well it restored."""
+
+    directory: Path
+    plan: Plan
+    bundle: Bundle
+    verdict: Verdict
+    badness: int
+
+    def kept_in(self, place: Path) -> Proven:
+        """This one, moved to ``place``; what was there is gone."""
+        shutil.rmtree(place, ignore_errors=True)
+        self.directory.rename(place)
+        return replace(self, directory=place)
+
+
 def compile_session(
     graph: SessionGraph,
     trace: Trace,
@@ -114,67 +129,118 @@ def compile_session(
     preferences: Preferences,
     provenance: Mapping[str, Any],
     verify: bool = True,
+    include_files: str = AUTO,
     say: Callable[[str], None] = lambda message: None,
 ) -> tuple[Plan, Bundle, Verdict]:
     """Write the bundle of the session at ``out`` and prove it in a fresh process of the kernel's own interpreter.
 
-    Raises PlanError, OutputError, KernelDied, KernelProtocolError; ``out`` is then as it was before.
+    ``include_files`` says which input files travel (``inputs.py``). With ``preferences.max_bytes`` the whole directory
+    takes no more. The fallback slices of stored values are not part of the proof. Raises PlanError, OutputError,
+    KernelDied, KernelProtocolError; ``out`` is then as it was before.
     """
     check_destination(out)
     with _workspace(out) as work:
-        staging = Staging(work / "staging")
-        staging.directory.mkdir()
         world = _world(agent, work)
-        modules = frozenset(module[1] for module in world["process_state"].get("modules", {}).values())
         witness = Testimony.of_kernel(agent, work / "live.json") if verify else None
+        stored_before, replayed_before = earlier_choices(out)
+        preferences = replace(preferences, stored_before=stored_before, replayed_before=replayed_before)
+        writing = _Writing(graph, trace, labels, agent, out, work, costs, world, provenance, include_files, say)
         tried: set[tuple[str, Action]] = set()
-        rounds, candidate = 0, work / "bundle"
-        best, best_preferences = -1, preferences
+        rounds = 0
+        proven: Proven | None = None
         while True:
-            rounds += 1
-            plan = _label(make_plan(graph, costs, preferences), graph, labels, trace, modules)
-            by_name = _definitions(graph, plan)
-            say(f"writing {_count(plan, Load)} stored and {_count(plan, Replay)} replayed steps")
-            encoded = staging.encode(agent, plan, by_name)
+            try:
+                plan, bundle = writing.write(preferences)
+                if witness is None:
+                    proven = Proven(writing.candidate, plan, bundle, Verdict(verified=False), 0)
+                    break
+                say("restoring it in a fresh process and comparing every variable")
+                rounds += 1
+                restored = restore_and_testify(writing.candidate, trace.executable, work, _names(plan))
+            except (PlanError, IntegrityError):
+                if proven is None:
+                    raise
+                say("the other way is none: back to the plan before")
+                break
+            comparisons = compare(witness, restored, _names(plan))
+            found = badness(comparisons)
+            if proven is None or found < proven.badness:
+                # Kept as it is on disk: going back to it later needs no second proof.
+                verdict = replace(restored.verdict, comparisons=comparisons)
+                proven = Proven(writing.candidate, plan, bundle, verdict, found).kept_in(work / "best")
+            repaired = repair(plan, writing.graph, comparisons, preferences, tried)
+            if repaired is None or rounds == MOST_ROUNDS:
+                if found > proven.badness:
+                    say("an earlier plan restored more: back to that")
+                break
+            bad = [comparison.name for comparison in comparisons if comparison.result not in GOOD]
+            say(f"not restored as they were: {', '.join(sorted(bad)[:8])}; trying the other way")
+            preferences = repaired
+        bundle = publish(proven.directory, out, proven.bundle)
+    return proven.plan, bundle, replace(proven.verdict, rounds=max(rounds, 1))
+
+
+@dataclass(slots=True)
+class _Writing:
+    """Writes one candidate after another; ``graph`` learns on the way what cannot be stored after all."""
+
+    graph: SessionGraph
+    trace: Trace
+    labels: Labels
+    agent: Commands
+    out: Path
+    work: Path
+    costs: CostModel
+    world: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    include_files: str
+    say: Callable[[str], None]
+    staging: Staging = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.staging = Staging(self.work / "staging")
+        self.staging.directory.mkdir()
+
+    @property
+    def candidate(self) -> Path:
+        """Where the bundle is written."""
+        return self.work / "bundle"
+
+    def write(self, preferences: Preferences) -> tuple[Plan, Bundle]:
+        """Plan, encode and write until everything could be encoded and it all fits."""
+        room = Room(preferences.max_bytes)
+        modules = frozenset(module[1] for module in self.world["process_state"].get("modules", {}).values())
+        while True:
+            wishes = room.applied_to(preferences)
+            with room.explained():
+                made = make_plan(self.graph, self.costs, wishes)
+            plan = _label(made, self.graph, self.labels, self.trace, modules)
+            spare = fallbacks(self.graph, self.costs, wishes, made)
+            spare = replace(
+                spare,
+                steps=tuple(_label_step(step, self.graph, self.labels, self.trace, modules) for step in spare.steps),
+            )
+            self.say(f"writing {_count(plan, Load)} stored and {_count(plan, Replay)} replayed steps")
+            encoded = self.staging.encode(self.agent, plan, _definitions(self.graph, plan))
             refused = {tuple(group["names"]): group["error"] for group in encoded["groups"] if "error" in group}
             if refused:
-                graph = without_storage(graph, refused)
+                self.graph = without_storage(self.graph, refused)
                 continue
             bundle = write_bundle(
                 plan,
                 encoded,
-                staging.directory,
-                candidate,
-                reuse=out,
-                process_state=world["process_state"],
-                random_states=world["random_states"],
-                provenance=provenance,
-                requirements=_requirements(plan, encoded, trace.executable),
-                carried=small_inputs(plan),
+                self.staging.directory,
+                self.candidate,
+                reuse=self.out,
+                process_state=self.world["process_state"],
+                random_states=self.world["random_states"],
+                provenance=self.provenance,
+                requirements=_requirements(plan, encoded, self.trace.executable),
+                carried=carried_inputs(plan.steps, spare.steps, self.include_files),
+                fallbacks=spare,
             )
-            if witness is None:
-                verdict = Verdict(verified=False)
-                break
-            say("restoring it in a fresh process and comparing every variable")
-            restored = restore_and_testify(candidate, trace.executable, work, _names(plan))
-            comparisons = compare(witness, restored, _names(plan))
-            verdict = replace(restored.verdict, comparisons=comparisons, rounds=rounds)
-            found = badness(comparisons)
-            if best < 0 or found < best:
-                best, best_preferences = found, preferences
-            repaired = repair(plan, graph, comparisons, preferences, tried)
-            if repaired is not None and rounds < MOST_ROUNDS:
-                bad = [comparison.name for comparison in comparisons if comparison.result not in GOOD]
-                say(f"not restored as they were: {', '.join(sorted(bad)[:8])}; trying the other way")
-                preferences = repaired
-            elif found > best and rounds <= MOST_ROUNDS:
-                say("an earlier plan restored more: back to that")
-                preferences = best_preferences
-                tried.update((name, action) for name in _names(plan) for action in (Action.STORE, Action.REPLAY))
-            else:
-                break
-        bundle = publish(candidate, out, bundle)
-    return plan, bundle, verdict
+            if room.suffices_for(self.candidate, plan):
+                return plan, bundle
 
 
 def without_storage(graph: SessionGraph, refused: Mapping[tuple[str, ...], str]) -> SessionGraph:
@@ -248,44 +314,27 @@ def _label(plan: Plan, graph: SessionGraph, labels: Labels, trace: Trace, module
     """
     steps: list[Load | Replay] = []
     for step in plan.steps:
-        if isinstance(step, Replay):
-            if not step.code:
-                continue
-            execution = graph.steps[step.position].execution
-            cwd = trace.executions[execution].cwd
-            files = tuple(use for use in step.files if use.absolute not in modules)
-            if any(hazard.reluctance is Reluctance.LAST_RESORT for hazard in graph.steps[step.position].hazards):
-                # Its files have changed already: they are looked for, but are no reason to refuse all the rest.
-                files = tuple(replace(use, size=UNCHECKED, digest="") for use in files)
-            step = replace(
-                step,
-                cell=labels.of(execution),
-                cwd=cwd if files or cwd != trace.cwd else "",
-                why=_why(step),
-                files=files,
-            )
-        steps.append(step)
+        if isinstance(step, Load):
+            steps.append(step)
+        elif step.code:
+            steps.append(_label_step(step, graph, labels, trace, modules))
     return replace(plan, steps=tuple(steps))
 
 
-def small_inputs(plan: Plan) -> tuple[tuple[str, Path], ...]:
-    """The input files of replayed steps that travel in the bundle: small ones below the working directory.
-
-    Hidden files stay, and what was there under this name is read first on the target (``portable/replaying.py``).
-    """
-    found: dict[str, Path] = {}
-    room = MOST_CARRIED
-    for step in plan.steps:
-        for use in step.files if isinstance(step, Replay) else ():
-            parts = Path(use.path).parts
-            hidden = Path(use.path).is_absolute() or any(part.startswith(".") for part in parts)
-            if use.mode != "r" or hidden or use.path in found or not 0 <= use.size <= min(LARGEST_CARRIED, room):
-                continue
-            source = Path(use.absolute)
-            if source.is_file():
-                found[use.path] = source
-                room -= use.size
-    return tuple(sorted(found.items()))
+def _label_step(step: Replay, graph: SessionGraph, labels: Labels, trace: Trace, modules: frozenset[str]) -> Replay:
+    execution = graph.steps[step.position].execution
+    cwd = trace.executions[execution].cwd
+    files = tuple(use for use in step.files if use.absolute not in modules)
+    if any(hazard.reluctance is Reluctance.LAST_RESORT for hazard in graph.steps[step.position].hazards):
+        # Its files have changed already: they are looked for, but are no reason to refuse all the rest.
+        files = tuple(replace(use, size=UNCHECKED, digest="") for use in files)
+    return replace(
+        step,
+        cell=labels.of(execution),
+        cwd=cwd if files or cwd != trace.cwd else "",
+        why=_why(step),
+        files=files,
+    )
 
 
 def _why(step: Replay) -> str:

@@ -13,10 +13,10 @@ import math
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbdag.errors import UsageError
 from nbdag.model import Covariable, Reluctance, Step
 
 ALPHA = {"migrate": 1.0, "restore": 0.05, "size": 1.0}
@@ -40,6 +40,9 @@ LAST_RESORT_SECONDS = 1e7
 NOTICEABLE = 20e-3
 """Seconds of encoding below which a measurement is noise: the same session must give the same plan."""
 
+STEADY_BITS = 4
+"""Leading bits of a measured time that are kept: at most 6 % are rounded off."""
+
 BANDWIDTH_FLOOR, BANDWIDTH_CEILING = 1e6, 10e9
 """Bytes per second; a measurement outside is a caching effect (elastic-kernel's issue 21 tells the story)."""
 
@@ -53,22 +56,56 @@ class CostModel:
     bandwidth: float = 500e6
     objective: str = "migrate"
 
-    def store(self, covariable: Covariable) -> int:
-        """Nanoseconds for storing and loading ``covariable``, whether or not it can be stored."""
+    def stores(self, covariables: Sequence[Covariable]) -> list[int]:
+        """Nanoseconds for storing and loading each of ``covariables``, whether or not it can be stored."""
         bandwidth = SIZE_BANDWIDTH if self.objective == "size" else self.bandwidth
-        measured = covariable.store_seconds
-        one_way = (measured if measured >= NOTICEABLE else 0.0) + covariable.size / bandwidth
-        return int((ALPHA[self.objective] * one_way + one_way + STORE_OVERHEAD) * NANOSECONDS)
+        both_ways = (ALPHA[self.objective] + 1) * NANOSECONDS
+        overhead = STORE_OVERHEAD * NANOSECONDS
+        costs = []
+        for covariable in covariables:
+            one_way = covariable.size / bandwidth
+            if covariable.store_seconds >= NOTICEABLE:
+                one_way += steady(int(covariable.store_seconds * NANOSECONDS)) / NANOSECONDS
+            costs.append(int(both_ways * one_way + overhead))
+        return costs
+
+    def store(self, covariable: Covariable) -> int:
+        """:meth:`stores` of one."""
+        return self.stores((covariable,))[0]
+
+    def runs(self, steps: Sequence[Step]) -> list[int]:
+        """Nanoseconds for replaying each of ``steps``, its hazards included; NEVER is the planner's business."""
+        overhead = int(REPLAY_OVERHEAD * NANOSECONDS)
+        costs = []
+        for step in steps:
+            # steady(), spelled out: a long history has many thousands of statements.
+            measured = int(step.seconds * NANOSECONDS)
+            excess = measured.bit_length() - STEADY_BITS
+            if excess > 0:
+                measured = (measured + (1 << excess >> 1)) >> excess << excess
+            costs.append(measured + overhead + (penalty(step) if step.hazards else 0))
+        return costs
 
     def run(self, step: Step) -> int:
-        """Nanoseconds for replaying ``step``, its hazards included; NEVER is the planner's business."""
-        worst = max((hazard.reluctance for hazard in step.hazards), default=Reluctance.FREE)
-        penalty = 0.0
-        if worst is Reluctance.RISK:
-            penalty = RISK_SECONDS
-        elif worst >= Reluctance.LAST_RESORT:
-            penalty = LAST_RESORT_SECONDS
-        return int((step.seconds + REPLAY_OVERHEAD + penalty) * NANOSECONDS)
+        """:meth:`runs` of one."""
+        return self.runs((step,))[0]
+
+
+def penalty(step: Step) -> int:
+    """Nanoseconds that the hazards of ``step`` are worth."""
+    worst = max((hazard.reluctance for hazard in step.hazards), default=Reluctance.FREE)
+    if worst is Reluctance.FREE:
+        return 0
+    return int((RISK_SECONDS if worst is Reluctance.RISK else LAST_RESORT_SECONDS) * NANOSECONDS)
+
+
+def steady(nanoseconds: int) -> int:
+    """``nanoseconds`` rounded to its first four bits: measurements that differ by noise are mostly the same number.
+
+    What still falls on two sides of a step is kept in place by the choice of the bundle before (``planner.py``).
+    """
+    excess = nanoseconds.bit_length() - STEADY_BITS
+    return (nanoseconds + (1 << excess >> 1)) >> excess << excess if excess > 0 else nanoseconds
 
 
 def measure_bandwidth(directory: Path, *, size: int = 16 << 20, rounds: int = 3) -> float:
@@ -99,29 +136,3 @@ def round_bandwidth(value: float) -> float:
 def clamp_bandwidth(value: float) -> float:
     """``value`` within what storage and networks really do."""
     return min(max(value, BANDWIDTH_FLOOR), BANDWIDTH_CEILING)
-
-
-UNITS = {"b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30}
-UNITS |= {"bit": 0.125, "kbit": 125.0, "mbit": 125e3, "gbit": 125e6}
-
-
-def parse_bandwidth(text: str) -> float | None:
-    """Bytes per second of ``"50MB/s"``, ``"100Mbit/s"`` or ``"100Mbps"``; None for ``"auto"``.
-
-    Raises UsageError for anything else.
-    """
-    if text == "auto":
-        return None
-    spelled = text.strip().lower().replace(" ", "").removesuffix("/s")
-    if spelled.endswith("bps"):
-        spelled = spelled[:-3] + "bit"
-    digits = spelled.rstrip("abcdefghijklmnopqrstuvwxyz")
-    try:
-        value = float(digits) * UNITS[spelled[len(digits) :]]
-        if not 0 < value < float("inf"):
-            raise ValueError
-    except (KeyError, ValueError):
-        raise UsageError(
-            f"--bandwidth {text!r} is not a speed", "give a number with a unit, such as 50MB/s or 100Mbit/s, or auto"
-        ) from None
-    return value

@@ -61,6 +61,7 @@ class Testimony:
     values: Mapping[str, Any]
     shared: frozenset[frozenset[str]]
     verdict: Verdict = field(default_factory=Verdict)
+    holding: frozenset[frozenset[str]] = frozenset()  # names that hold one function or class of the session
 
     @classmethod
     def of_kernel(cls, agent: Commands, path: Path) -> Testimony:
@@ -70,7 +71,7 @@ class Testimony:
             name: tree if second.values.get(name) == tree else "?its digest changes from look to look"
             for name, tree in first.values.items()
         }
-        return cls(stable, first.shared)
+        return cls(stable, first.shared, holding=first.holding)
 
     @classmethod
     def _ask(cls, agent: Commands, path: Path) -> Testimony:
@@ -79,7 +80,8 @@ class Testimony:
 
     @classmethod
     def parse(cls, said: Mapping[str, Any], verdict: Verdict = Verdict()) -> Testimony:
-        return cls(said["values"], frozenset(frozenset(group) for group in said["shared"]), verdict)
+        holding = frozenset(frozenset(group) for group in said.get("holding", ()))
+        return cls(said["values"], frozenset(frozenset(group) for group in said["shared"]), verdict, holding)
 
 
 def restore_and_testify(bundle: Path, executable: str, work: Path, names: Sequence[str]) -> Testimony:
@@ -136,11 +138,21 @@ def _compare_one(name: str, live: Testimony, restored: Testimony, wanted: frozen
         split, joined = ", ".join(sorted(before - after)), ", ".join(sorted(after - before))
         detail = f"no longer shares state with {split}" if split else f"shares state with {joined}"
         return Comparison(name, DETACHED, detail)
+    held, kept = _holding(name, live.holding, wanted), _holding(name, restored.holding, wanted)
+    if held != kept:
+        others = frozenset().union(*(held ^ kept)) - {name}
+        detail = f"holds no longer the same functions and classes as {', '.join(sorted(others))}"
+        return Comparison(name, DETACHED, detail)
     return Comparison(name, IDENTICAL)
 
 
 def _partners(name: str, groups: frozenset[frozenset[str]], wanted: frozenset[str]) -> frozenset[str]:
     return next((group & wanted - {name} for group in groups if name in group), frozenset())
+
+
+def _holding(name: str, groups: frozenset[frozenset[str]], wanted: frozenset[str]) -> frozenset[frozenset[str]]:
+    found = frozenset(group & wanted for group in groups if name in group)
+    return frozenset(group for group in found if len(group) > 1)
 
 
 def badness(comparisons: Sequence[Comparison]) -> int:

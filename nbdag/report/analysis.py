@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nbdag.model import Analysis, CellSummary, Diagnostic, Outcome, Severity, ValueKind, VariableSummary
+from nbdag.model import EXCERPT_BEFORE, Analysis, CellSummary, Diagnostic, Outcome, Severity, ValueKind, VariableSummary
 from nbdag.report.tables import Column, Page, Value
 from nbdag.report.units import say_bytes, say_count, say_seconds
 
@@ -130,7 +130,8 @@ def print_diagnostics(diagnostics: Sequence[Diagnostic], page: Page) -> None:
         if finding.excerpt and finding.place is not None:
             page.line(f"    {finding.excerpt}")
             # A tab before the caret must be a tab, or it points elsewhere.
-            before = finding.excerpt[: finding.place.column]
+            cut = finding.excerpt.startswith("…") and finding.place.column > EXCERPT_BEFORE
+            before = finding.excerpt[: EXCERPT_BEFORE + 1 if cut else finding.place.column]
             page.line("    " + "".join("\t" if character == "\t" else " " for character in before) + "^")
         if finding.hint:
             page.line(f"    {finding.hint}", "faint")

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
-from nbdag.model import Action, Compiled, Decision, Replay, ValueKind, VariableSummary
+from nbdag.model import Action, Compiled, Decision, ValueKind, VariableSummary
 from nbdag.report.analysis import print_diagnostics
-from nbdag.report.tables import Column, Page, Value
+from nbdag.report.plan import ACTIONS, print_comparison, say_conditions, say_totals
+from nbdag.report.tables import Column, Page
 from nbdag.report.units import say_bytes, say_count, say_seconds
 
-_WORDS = {
-    Action.STORE: Value("stored", "good"),
-    Action.REPLAY: Value("replayed", ""),
-    Action.LOSE: Value("lost", "bad"),
-}
 _ORDER = {Action.LOSE: 0, Action.STORE: 1, Action.REPLAY: 2}
 
 
@@ -60,7 +55,7 @@ def _print_plan(compiled: Compiled, page: Page) -> None:
                 ", ".join(names),
                 _types(names, variables),
                 say_bytes(size) if action is Action.STORE else "",
-                _WORDS[action],
+                ACTIONS[action],
                 reason,
             ]
             for names, action, reason, size in _rows(compiled, variables)
@@ -94,50 +89,11 @@ def _types(names: tuple[str, ...], variables: dict[str, VariableSummary]) -> str
 
 
 def _print_totals(compiled: Compiled, page: Page) -> None:
-    plan = compiled.plan
-    names = {action: [name for d in plan.decisions if d.action is action for name in d.names] for action in Action}
-    stored = sum(decision.size for decision in plan.decisions if decision.action is Action.STORE)
-    replays = [step for step in plan.steps if isinstance(step, Replay)]
-    seconds = sum(step.seconds for step in replays)
     page.line()
-    page.line(
-        f"{len(names[Action.STORE])} stored ({say_bytes(stored)}), {len(names[Action.REPLAY])} replayed "
-        f"({say_count(len(replays), 'statement')}, {say_seconds(seconds)}), {len(names[Action.LOSE])} lost"
-    )
-    if compiled.objective == "size":
-        every = sum(decision.size for decision in plan.decisions)
-        page.line(f"objective size: {say_bytes(stored)} of {say_bytes(every)} are stored")
-        return
-    speed = f" at {say_bytes(compiled.bandwidth)}/s" if compiled.bandwidth else ""
-    cost = plan.cost if math.isinf(plan.cost) else plan.cost % (10 * _INEXACT)
-    page.line(
-        f"this plan costs {_say_cost(cost)} (objective {compiled.objective}{speed}); "
-        f"storing everything: {_say_cost(plan.store_all_cost)}{_unable(compiled, store=True)}; "
-        f"replaying everything: {_say_cost(plan.replay_all_cost)}{_unable(compiled, store=False)}"
-    )
-
-
-# Costs above this are no durations: the cost model puts 1e7 s on every step that may come out different.
-_INEXACT = 1e6
-
-
-def _say_cost(cost: float) -> str:
-    if math.isinf(cost):
-        return "impossible"
-    return "not exactly the same" if cost >= _INEXACT else say_seconds(cost)
-
-
-def _unable(compiled: Compiled, *, store: bool) -> str:
-    cost = compiled.plan.store_all_cost if store else compiled.plan.replay_all_cost
-    if not math.isinf(cost):
-        return ""
-    names = [
-        name
-        for decision in compiled.plan.decisions
-        if math.isinf(decision.store_cost if store else decision.replay_cost)
-        for name in decision.names
-    ]
-    return f" ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})" if names else ""
+    page.line(say_totals(compiled.plan))
+    page.line(say_conditions(compiled), "faint")
+    print_comparison(compiled, page)
+    page.line()
 
 
 def _print_bundle(compiled: Compiled, page: Page) -> None:

@@ -7,19 +7,39 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
-from nbdag.model import Analysis, Compiled, Edge, Load, Plan, Replay
+from nbdag.model import Action, Analysis, Compiled, Edge, Explanation, Failed, Load, Obstacle, Plan, Planned, Replay
+from nbdag.report.explained import words_of
 
 VERSION = 1
 
 
 def analysis_as_json(analysis: Analysis, nbdag: str) -> str:
     """The text of an analysis; ``nbdag`` is the version that made it."""
-    document = {
-        **_head("nbdag-analysis", nbdag),
+    return _text({**_head("nbdag-analysis", nbdag), **_analysis(analysis)})
+
+
+def analyses_as_json(results: Sequence[Analysis | Failed], nbdag: str) -> str:
+    """The text of several analyses, in their order: for each notebook what ``analysis_as_json`` says, or its error."""
+    notebooks = [
+        {"notebook": one.notebook, "analysis": _analysis(one), "error": None}
+        if isinstance(one, Analysis)
+        else {"notebook": one.notebook, "analysis": None, "error": _error(one)}
+        for one in results
+    ]
+    return _text({**_head("nbdag-analyses", nbdag), "notebooks": notebooks})
+
+
+def _error(failed: Failed) -> dict[str, Any]:
+    return {key: _plain(getattr(failed, key)) for key in ("code", "message", "hint", "exit_status")}
+
+
+def _analysis(analysis: Analysis) -> dict[str, Any]:
+    return {
         "notebook": analysis.notebook,
         "session": analysis.session or None,
         "seconds": analysis.seconds,
@@ -28,7 +48,6 @@ def analysis_as_json(analysis: Analysis, nbdag: str) -> str:
         "variables": _plain(analysis.variables),
         "diagnostics": _plain(analysis.diagnostics),
     }
-    return _text(document)
 
 
 def compiled_as_json(compiled: Compiled, nbdag: str, *, lost: tuple[str, ...]) -> str:
@@ -38,13 +57,37 @@ def compiled_as_json(compiled: Compiled, nbdag: str, *, lost: tuple[str, ...]) -
         "session": compiled.session or None,
         "objective": compiled.objective,
         "bandwidth": compiled.bandwidth,
+        "bandwidth_source": compiled.bandwidth_source,
+        "max_bytes": compiled.max_bytes,
         "seconds": compiled.seconds,
         "lost": list(lost),
         "plan": _plan(compiled.plan),
+        "alternatives": _plain(compiled.alternatives),
         "bundle": _plain(compiled.bundle),
         "verdict": _plain(compiled.verdict),
         "variables": _plain(compiled.variables),
         "diagnostics": _plain(compiled.diagnostics),
+    }
+    return _text(document)
+
+
+def planned_as_json(planned: Planned, nbdag: str) -> str:
+    """The text of a plan that nobody compiled."""
+    document = {
+        **_head("nbdag-plan", nbdag),
+        "session": planned.session or None,
+        "notebook": planned.notebook,
+        "objective": planned.objective,
+        "bandwidth": planned.bandwidth,
+        "bandwidth_source": planned.bandwidth_source,
+        "max_bytes": planned.max_bytes,
+        "seconds": planned.seconds,
+        "lost": [name for d in planned.plan.decisions if d.action is Action.LOSE for name in d.names],
+        "plan": _plan(planned.plan),
+        "alternatives": _plain(planned.alternatives),
+        "explanations": [_explanation(explanation, planned) for explanation in planned.explanations],
+        "variables": _plain(planned.variables),
+        "diagnostics": _plain(planned.diagnostics),
     }
     return _text(document)
 
@@ -74,6 +117,42 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "decisions": _plain(plan.decisions),
         "steps": [_step(step) for step in plan.steps],
         "dropped": list(plan.dropped),
+    }
+
+
+def _explanation(explanation: Explanation, planned: Planned) -> dict[str, Any]:
+    decision = explanation.decision
+    return {
+        "name": explanation.name,
+        "action": decision.action.value,
+        "linked": list(explanation.linked),
+        "link": explanation.link,
+        "store_cost": _plain(decision.store_cost),
+        "replay_cost": _plain(decision.replay_cost),
+        "replay_seconds": explanation.replay_seconds,
+        "statements": [
+            {key: _plain(getattr(statement, key)) for key in ("position", "cell", "line", "code", "seconds")}
+            for statement in explanation.statements
+        ],
+        "given": explanation.given,
+        "definitions": explanation.definitions,
+        "shared": list(explanation.shared),
+        "against_storing": [_obstacle(obstacle) for obstacle in explanation.against_storing],
+        "against_replaying": [_obstacle(obstacle) for obstacle in explanation.against_replaying],
+        "wish": explanation.wish,
+        "unmet": explanation.unmet,
+        "plan_cost": _plain(explanation.plan_cost),
+        "other_way": _plain(explanation.other_way),
+        "turning_point": explanation.turning_point or None,
+        "words": _plain(words_of(explanation, planned).sentences),
+    }
+
+
+def _obstacle(obstacle: Obstacle) -> dict[str, Any]:
+    return {
+        "reason": _plain(obstacle.reason),
+        "at": obstacle.at,
+        "grade": obstacle.grade.name.lower().replace("_", "-"),
     }
 
 

@@ -9,7 +9,7 @@ from nbdag.report.units import say_seconds
 
 
 class TerminalProgress:
-    """A ``pipeline.Progress`` for people.
+    """A ``nbdag.progress.Progress`` for people.
 
     ``level``: 0 says nothing, 1 what matters, 2 every step. The bar is drawn on a terminal only, and only if wanted.
     """

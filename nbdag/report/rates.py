@@ -1,4 +1,4 @@
-"""Speeds as people write them."""
+"""Sizes and speeds as people write them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import re
 
 from nbdag.errors import UsageError
 
-_FACTORS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "ki": 2.0**10, "mi": 2.0**20, "gi": 2.0**30}
-_RATE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<prefix>[kmg]i?)?(?P<unit>b|bits?|bps)(?:/s(?:ec)?|ps)?", re.I)
+_FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_NUMBER = r"(?P<number>\d+(?:\.\d+)?|\.\d+)\s*"
+_RATE = re.compile(_NUMBER + r"(?P<prefix>[kmgt]i?)?(?P<unit>b|bits?|bps)(?:/s(?:ec)?|ps)?", re.I)
+_SIZE = re.compile(_NUMBER + r"(?P<prefix>[kmgt]i?)?(?:b|bytes?)?", re.I)
 
 
 def parse_rate(text: str) -> float | None:
@@ -20,3 +22,19 @@ def parse_rate(text: str) -> float | None:
     # "MB" is bytes; "Mbit", "Mbps" and "Mb" with a small b are bits, as network people write them.
     bits = match["unit"] != "B"
     return float(match["number"]) * _FACTORS[(match["prefix"] or "").lower()] / (8 if bits else 1)
+
+
+def parse_size(text: str) -> int | None:
+    """``"2GB"`` -> 2_000_000_000, ``"500 MiB"`` -> 524_288_000, ``"1.5g"`` -> 1_500_000_000 bytes; "" -> None.
+
+    A number without a unit is bytes, and none at all may be stored in ``"0"``. Raises UsageError.
+    """
+    if not text.strip():
+        return None
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"--max-size {text}: not a size", "write it like 2GB, 500 MiB or 1.5g")
+    if text.strip().endswith("b") and match["prefix"] and match["prefix"][0].isupper():
+        # "2Gb" is 2 gigabits to network people and 2 gigabytes to everybody else: eight times is too much to guess.
+        raise UsageError(f"--max-size {text}: bits or bytes?", f"write {text.strip()[:-1]}B for bytes")
+    return int(float(match["number"]) * _FACTORS[(match["prefix"] or "").lower()])

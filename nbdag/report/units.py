@@ -34,6 +34,13 @@ def say_seconds(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def say_fine(seconds: float) -> str:
+    """``0.000102`` -> ``"102 µs"``; from a millisecond on as ``say_seconds``: for costs that are compared."""
+    if 0 < seconds < 0.0095:
+        return f"{seconds * 1e6:.0f} µs" if seconds < 0.0009995 else f"{seconds * 1000:.1f} ms"
+    return say_seconds(seconds)
+
+
 def say_count(count: int, noun: str, plural: str = "") -> str:
     """``(1, "cell")`` -> ``"1 cell"``, ``(2, "cell")`` -> ``"2 cells"``."""
     return f"{count} {noun if count == 1 else plural or noun + 's'}"

@@ -1,78 +1,12 @@
-"""The case table ``cases.txt``: a specification of what the static analysis says, one idea per case."""
+"""What the specification's notation cannot hold: exact places, the plain Python of a statement, odd texts."""
 
 from __future__ import annotations
-
-import re
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from nbdag.analysis.cells import analyze_cell
-from nbdag.analysis.resolve import analyze_session, resolve
-from nbdag.model import CellFacts, Certainty
-
-
-@dataclass(frozen=True)
-class Case:
-    rule: str
-    idea: str
-    cells: tuple[str, ...]
-    expected: str
-
-
-def read_cases() -> list[Case]:
-    text = (Path(__file__).parent / "cases.txt").read_text(encoding="utf-8")
-    cases = []
-    for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
-        rule, _, rest = section.partition(".")
-        for block in re.split(r"^# (?=.*\n(?:.*\n)*?=>)", rest, flags=re.MULTILINE)[1:]:
-            idea, _, body = block.partition("\n")
-            code, _, expected = body.partition("\n=>")
-            cases.append(Case(rule, idea, tuple(code.split("\n---\n")), expected.strip()))
-    return cases
-
-
-CASES = read_cases()
-
-
-def described(facts: CellFacts) -> str:
-    """All that a cell's facts say, in the notation of the table."""
-
-    def doubt(certainty: Certainty) -> str:
-        return "" if certainty is Certainty.MUST else "?"
-
-    accesses = [
-        f"{'~' if a.deferred else ''}{a.kind.name[0]}{doubt(a.certainty)} {a.name}"
-        for statement in facts.statements
-        for a in statement.accesses
-    ]
-    effects = [
-        f"{'~' if e.deferred else ''}{e.kind.value}{doubt(e.certainty)}"
-        for statement in facts.statements
-        for e in statement.effects
-    ]
-    parts = [", ".join(dict.fromkeys(accesses)), " ".join(dict.fromkeys(effects))]
-    if any(statement.opaque for statement in facts.statements):
-        parts.append("opaque")
-    parts.extend(f"error {diagnostic.code}" for diagnostic in facts.diagnostics)
-    return "; ".join(part for part in parts if part)
-
-
-@pytest.mark.parametrize("case", CASES, ids=[f"{case.rule}-{case.idea}" for case in CASES])
-def test_case(case: Case) -> None:
-    assert described(analyze_session(case.cells)[-1]) == case.expected
-
-
-def test_every_rule_has_cases() -> None:
-    assert {int(case.rule) for case in CASES} == set(range(1, 35))
-    assert len(CASES) >= 300
-
-
-@pytest.mark.parametrize("case", CASES, ids=[f"{case.rule}-{case.idea}" for case in CASES])
-def test_resolving_facts_is_analyzing_the_session(case: Case) -> None:
-    assert resolve([analyze_cell(cell) for cell in case.cells]) == analyze_session(case.cells)
-
+from tests.analysis.rows import described
+from tests.analysis.test_specification import by_library_of
 
 # Text that the table cannot hold.
 TEXTS = [
@@ -91,7 +25,11 @@ TEXTS = [
 
 @pytest.mark.parametrize(("idea", "source", "expected"), TEXTS, ids=[row[0] for row in TEXTS])
 def test_text(idea: str, source: str, expected: str) -> None:
-    assert described(analyze_cell(source)) == expected
+    cell, findings, _ = by_library_of((source,))
+    assert [described(cell), *(f"error {finding['code']}" for finding in findings)] == [
+        "" if expected.startswith("error") else expected,
+        *([expected] if expected.startswith("error") else []),
+    ]
 
 
 PLACES = [
@@ -147,7 +85,8 @@ PYTHON = [
     ("timeit of something else", "xs = []\n%timeit xs.append(1)", ["xs = []", None]),
     ("bash", "%%bash\nls", [None]),
     ("html", "%%html\n<b/>", [""]),
-    ("run", "%run a.py", [None]),
+    ("run with options", "%run -i a.py", [None]),
+    ("run with a variable", "%run {script}", [None]),
     ("auto-call", "/f a b", ["f(a, b)"]),
     ("comma call", ",f a b", ["f('a', 'b')"]),
     ("xdel", "%xdel x", ["del x"]),

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from nbdag.analysis.dataflow import static_edges, summarize_cell
+from nbdag.analysis.dataflow import LAST_CHANGES, static_edges, summarize_cell
 from nbdag.analysis.resolve import analyze_session
 from nbdag.model import Cell, CellSummary
 
@@ -60,6 +60,13 @@ EDGES = [
 def test_edges(idea: str, sources: list[str], expected: dict[tuple[int, int], tuple[str, ...]]) -> None:
     edges = static_edges(analyze_session(sources))
     assert {(edge.source, edge.target): edge.names for edge in edges} == expected
+
+
+def test_many_changes_of_one_name_make_edges_from_the_last_of_them() -> None:
+    cells = ["xs = []", *["xs.append(1)"] * (2 * LAST_CHANGES), "print(xs)"]
+    last = len(cells) - 1
+    sources = [edge.source for edge in static_edges(analyze_session(cells)) if edge.target == last]
+    assert sources == [0, *range(last - LAST_CHANGES, last)]
 
 
 def test_importing_the_analysis_is_cheap() -> None:

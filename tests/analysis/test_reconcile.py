@@ -6,7 +6,8 @@ import pytest
 
 from nbdag.analysis.alignment import align
 from nbdag.analysis.hazards import hazards_of
-from nbdag.analysis.reconcile import modules_patched, reconcile
+from nbdag.analysis.patches import modules_patched
+from nbdag.analysis.reconcile import reconcile
 from nbdag.model import (
     Access,
     AccessKind,

@@ -8,7 +8,7 @@ import pytest
 
 from nbdag.analysis.cells import analyze_cell
 from nbdag.analysis.resolve import analyze_session
-from nbdag.model import AccessKind
+from nbdag.model import EXCERPT_BEFORE, AccessKind
 
 DEEP = [
     ("brackets", "x = " + "[" * 150 + "]" * 150),
@@ -42,6 +42,36 @@ def test_a_megabyte_of_json_on_one_line() -> None:
     assert len(source) > 1_000_000
     facts = analyze_cell("data = " + source)
     assert [access.name for access in facts.statements[0].accesses] == ["null", "data"]
+
+
+FOUND = [
+    ("half a character", "x = 1\ny = '\ud800'", "syntax-error", (2, 5), "y = '\ud800'"),
+    ("an indented cell shows the user's line", "    x = = 1", "syntax-error", (1, 8), "    x = = 1"),
+    ("a magic's line", "%time x = = 1", "syntax-error", (1, 10), "%time x = = 1"),
+    ("a byte order mark", "\ufeffx = = 1", "syntax-error", (1, 5), "\ufeffx = = 1"),
+    ("CRLF", "x = 1\r\ny = = 2\r\n", "syntax-error", (2, 4), "y = = 2"),
+    ("a null byte", "y = '\0'", "null-byte", (1, 5), "y = '\N{SYMBOL FOR NULL}'"),
+    ("lambdas without end", "x = " + "lambda: " * 3000 + "1", "syntax-error", (1, 0), None),
+]
+
+
+@pytest.mark.parametrize(("idea", "source", "code", "place", "excerpt"), FOUND, ids=[row[0] for row in FOUND])
+def test_finding(idea: str, source: str, code: str, place: tuple[int, int], excerpt: str | None) -> None:
+    (finding,) = analyze_cell(source).diagnostics
+    assert finding.code == code
+    assert finding.place is not None
+    assert (finding.place.line, finding.place.column) == place
+    assert finding.excerpt == excerpt if excerpt is not None else finding.excerpt
+    assert finding.hint
+
+
+def test_a_megabyte_of_broken_json_shows_the_place_and_not_the_line() -> None:
+    source = "data = [" + "1, " * 350_000 + "= 2]"
+    (finding,) = analyze_cell(source).diagnostics
+    assert finding.place is not None
+    assert source[finding.place.column] == "="
+    assert finding.excerpt[EXCERPT_BEFORE + 1] == "="
+    assert len(finding.excerpt) < 200
 
 
 def test_a_long_chain_of_unknown_calls_is_followed_to_its_end() -> None:

@@ -71,33 +71,109 @@ def test_a_trace_comes_back_as_it_was(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["trace.json"]
 
 
-TEXT = st.text(max_size=5)
+# What a cell, a name, a path or an error message may hold.
+HOSTILE = [
+    "", "\0", "\ud800", "a\udcff.csv", '"', "\\", "\\u0041", "\u2028\r\n", "</script>", "\u202e", "e\u0301",
+    "\U0001f600",
+    '{"format": "nbdag-trace"}', "NaN", "x" * 100_000,
+]  # fmt: skip
+TEXT = st.text(max_size=5) | st.sampled_from(HOSTILE[:-1])
 NAMES = st.lists(TEXT, max_size=3).map(tuple)
-
-
-@given(
-    st.lists(
-        st.builds(
-            StatementRun,
-            node=st.integers(0, 9),
-            line=st.integers(1, 9),
-            end_line=st.integers(1, 9),
-            seconds=st.floats(0, 10),
-            bound=NAMES,
-            reached=NAMES,
-            changed=NAMES,
-            random_state=st.dictionaries(st.sampled_from(["numpy", "random"]), st.binary(max_size=9)).map(
-                lambda states: tuple(sorted(states.items()))
-            ),
-        ),
-        max_size=4,
+SECONDS = st.floats(0, 1e9)
+STATEMENTS = st.builds(
+    StatementRun,
+    node=st.integers(0, 2**70),
+    line=st.integers(1, 9),
+    end_line=st.integers(1, 9),
+    seconds=SECONDS,
+    completed=st.booleans(),
+    bound=NAMES,
+    deleted=NAMES,
+    reached=NAMES,
+    changed=NAMES,
+    unseen=NAMES,
+    drew=NAMES,
+    random_state=st.dictionaries(TEXT, st.binary(max_size=9), max_size=2).map(
+        lambda states: tuple(sorted(states.items()))
     ),
+    files=st.lists(st.builds(FileUse, TEXT, TEXT, TEXT, st.integers(0, 2**64), TEXT), max_size=2).map(tuple),
+    effects=NAMES,
+)
+EXECUTIONS = st.builds(
+    Execution,
+    ordinal=st.just(0),
+    source=TEXT,
+    outcome=st.sampled_from(Outcome),
+    cell_id=TEXT,
+    count=st.none() | st.integers(0, 9),
+    started=SECONDS,
+    seconds=SECONDS,
+    error=TEXT,
+    silent=st.booleans(),
+    known=st.booleans(),
+    cwd=TEXT,
+    statements=st.lists(STATEMENTS, max_size=3).map(tuple),
+    covariables=st.lists(NAMES, max_size=2).map(tuple),
+)
+VARIABLES = st.builds(
+    Variable,
+    name=TEXT,
+    type=TEXT,
+    kind=st.sampled_from(ValueKind),
+    group=st.integers(0, 9),
+    size=st.integers(0, 2**64),
+    store_seconds=SECONDS,
+    storable=st.booleans(),
+    obstacle=TEXT,
+    altered=st.booleans(),
+)
+DIAGNOSTICS = st.builds(
+    Diagnostic,
+    TEXT,
+    st.sampled_from(Severity),
+    TEXT,
+    st.none() | st.integers(0, 9),
+    st.none() | st.builds(Place, *[st.integers(0, 9)] * 4),
     TEXT,
 )
-def test_every_trace_comes_back(statements: list[StatementRun], source: str) -> None:
-    execution = Execution(0, source, Outcome.OK, statements=tuple(statements))
-    trace = Trace("3.12.0", "cpython", "", "", executions=(execution,))
+
+
+@given(EXECUTIONS, st.lists(VARIABLES, max_size=2), st.lists(DIAGNOSTICS, max_size=2))
+def test_every_trace_comes_back(execution: Execution, variables: list[Variable], found: list[Diagnostic]) -> None:
+    trace = Trace("3.12.0", "cpython", "", "", (execution,), tuple(variables), tuple(found))
     assert trace_from_document(json.loads(json.dumps(trace_document(trace)))) == trace
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=lambda text: ascii(text[:30]))
+def test_hostile_text_comes_back_from_the_file(tmp_path: Path, hostile: str) -> None:
+    run = StatementRun(0, 1, 1, 0.0, bound=(hostile,), files=(FileUse(hostile, hostile, "r", 0, ""),))
+    execution = Execution(0, hostile, Outcome.ERROR, error=hostile, cell_id=hostile, statements=(run,))
+    trace = Trace("3", "cpython", hostile, hostile, (execution,), (Variable(hostile, hostile, ValueKind.DATA, 0),))
+    write_trace(trace, tmp_path / "trace.json")
+    assert read_trace(tmp_path / "trace.json") == trace
+
+
+def test_a_session_of_thousands_of_cells_comes_back(tmp_path: Path) -> None:
+    run = StatementRun(0, 1, 1, 0.0, bound=("x",), reached=tuple(f"name{n}" for n in range(50)))
+    executions = tuple(Execution(n, f"x = {n}", Outcome.OK, count=n, statements=(run, run)) for n in range(2_000))
+    variables = tuple(Variable(f"name{n}", "int", ValueKind.DATA, n) for n in range(5_000))
+    trace = Trace("3", "cpython", "", "", executions, variables)
+    write_trace(trace, tmp_path / "trace.json")
+    assert read_trace(tmp_path / "trace.json") == trace
+
+
+def test_a_trace_from_before_looks_could_be_put_off_is_read() -> None:
+    document = trace_document(TRACE)
+    for execution in document["executions"]:
+        for statement in execution["statements"]:
+            del statement["put_off"]
+    assert trace_from_document(document) == TRACE
+
+
+def test_a_file_that_nests_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "trace.json").write_text('{"format": "nbdag-trace", "version": 1, "states": ' + "[" * 100_000)
+    with pytest.raises(IntegrityError):
+        read_trace(tmp_path / "trace.json")
 
 
 def test_equal_random_states_stand_once() -> None:

@@ -36,6 +36,16 @@ def _probe(lines, namespace, path):
 """
 
 
+RUN_I = """
+import sys
+from IPython.core.interactiveshell import InteractiveShell
+sys.argv = ["ipython"]
+shell = InteractiveShell.instance()
+shell.run_cell("%run -i " + repr({script!r}))
+exec({line!r}, {{}})
+"""
+
+
 @dataclass
 class Played:
     """What both sides said to the probes, and what compile reported."""
@@ -71,7 +81,10 @@ def run(client: Any, code: str, silent: bool = False) -> dict[str, Any]:
 
 
 def play(session: Session, folder: Path, **options: Any) -> Played:
-    """Run, compile, restore from a copy in another directory under ``python -i``, and probe both."""
+    """Run, compile, restore from a copy in another directory, and probe both.
+
+    Restored under ``python -i``, and under ``%run -i`` where the session asks for it: what either says is wrong counts.
+    """
     from nbdag.analysis.agent_client import KernelAgent
 
     live, away, elsewhere = folder / "live", folder / "away", folder / "elsewhere"
@@ -88,16 +101,25 @@ def play(session: Session, folder: Path, **options: Any) -> Played:
         reply = run(client, f"exec({PROBE + f'_probe({arguments})'!r}, {{'get_ipython': get_ipython}})", silent=True)
         assert reply["status"] == "ok", reply
     shutil.copytree(folder / "bundle", away)
-    answer = folder / "restored.json"
-    line = PROBE + f"_probe({list(session.probes)!r}, __import__('__main__').__dict__, {str(answer)!r})"
-    done = subprocess.run(
-        [sys.executable, "-i", str(away / "restore.py")],
-        input=f"exec({line!r}, {{}})\n",
-        capture_output=True,
-        text=True,
-        cwd=elsewhere,
-        timeout=300,
-        check=False,
-    )
-    restored = json.loads(answer.read_text()) if answer.exists() else []
-    return Played(json.loads(said.read_text()), restored, compiled, done.returncode, done.stderr)
+    said_here = []
+    for number, command in enumerate((["-i", str(away / "restore.py")], ["-c"])[: 2 if session.twice else 1]):
+        answer = folder / f"restored {number}.json"
+        line = PROBE + f"_probe({list(session.probes)!r}, __import__('__main__').__dict__, {str(answer)!r})"
+        text = f"exec({line!r}, {{}})\n"
+        if command == ["-c"]:
+            command, text = ["-c", RUN_I.format(script=str(away / "restore.py"), line=line)], ""
+        done = subprocess.run(
+            [sys.executable, *command],
+            input=text,
+            capture_output=True,
+            text=True,
+            cwd=elsewhere,
+            timeout=300,
+            check=False,
+        )
+        said_here.append(json.loads(answer.read_text()) if answer.exists() else [])
+        if number == 0:
+            first = done
+    lived = json.loads(said.read_text())
+    restored = next((found for found in said_here if found != lived), said_here[0])
+    return Played(lived, restored, compiled, first.returncode, first.stderr)

@@ -6,18 +6,22 @@ equal. Probes may change things: a restored view must write through to its base.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class Session:
-    """``lost`` names what cannot be moved and must be named; ``needs`` the packages it imports."""
+    """``lost`` names what cannot be moved and must be named; ``needs`` the packages it imports.
+
+    ``twice``: it is restored under ``python -i`` and under ``%run -i``.
+    """
 
     name: str
     cells: tuple[str, ...]
     probes: tuple[str, ...]
     lost: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    twice: bool = False
 
 
 def session(name: str, *cells: str, probes: str, lost: str = "", needs: str = "") -> Session:
@@ -210,4 +214,28 @@ WILD = [
     session("a generator that is sent to", "def gen():\n    seen = []\n    while True:\n        seen.append((yield seen))\ng = gen()\ns = next(g)", "g.send(1)", probes="s\ng.send(2) is s\ns"),
 ]
 
+# What was found by trying; each is restored under `python -i` and under `%run -i`.
+FOUND = [
+    session("functions known by who holds them", "def mk():\n    def f(x): return x + 1\n    return f\na = mk()\nb = a\nc = mk()\nreg = {'f': a}", "fs = []\nfor i in range(3):\n    def g(x): return x\n    fs.append(g)\nfirst = fs[0]\nhs = {n: (lambda v: v * 2) for n in 'ab'}\nh = hs['a']",
+            probes="a is b is reg['f'], a is c\na(1), c(2)\nfs[-1] is g, first is fs[0], fs[0] is fs[1]\nh is hs['a'], h is hs['b'], h(2)"),
+    session("classes under other names", "import enum\nfrom collections import namedtuple\nfrom typing import NamedTuple\nN = namedtuple('M', 'x')\nn, m = N(1), [N(2)]\nT = type('Q', (), {'z': 1})\nt = T()\nE = enum.Enum('F', 'A B')\ne, d = E.A, {E.B: 1}\nP = NamedTuple('PP', [('x', int)])\np = P(1)", "class A: k = []\nB = A\nb = B()\ndel A\nB.k.append(1)",
+            probes="type(n) is N is type(m[0])\nT.z = 5\nt.z\ne is E.A, d[E.B]\ntype(p) is P, P.__annotations__\ntype(b) is B, b.k is B.k, B.k"),
+    session("a function redefined and held", "def f(): return 1\nheld = f\nd = {'f': f}", "def f(): return 2", probes="held(), f(), d['f']()\nd['f'] is held"),
+    session("registrations by a bare call", "import sqlite3, copyreg, copy, codecs, faulthandler\nimport collections.abc as cabc\nclass P:\n    def __init__(self, x): self.x = x\n    def __len__(self): return 3\nsqlite3.register_adapter(P, lambda p: p.x)\ncopyreg.pickle(P, lambda p: (P, (p.x + 1,)))\np = P(1)", "def search(n):\n    return codecs.CodecInfo(lambda s, e='strict': (s.upper().encode(), len(s)), None, name=n) if n == 'rot1' else None\ncodecs.register(search)\ncodecs.register_error('dash', lambda e: ('-', e.end))\ncabc.Sized.register(P)\nf = open('fh.txt', 'w')\nfaulthandler.enable(f)",
+            probes="sqlite3.connect(':memory:').execute('select ?', (P(4),)).fetchone()\ncopy.copy(p).x\n'ab'.encode('rot1')\n'a\\xe9'.encode('ascii', 'dash')\nisinstance(p, cabc.Sized)\nfaulthandler.is_enabled()"),
+    session("an accessor registered by a call", "import pandas as pd\nclass Geo:\n    def __init__(self, o): self._o = o\n    def n(self): return len(self._o)\npd.api.extensions.register_series_accessor('geo2')(Geo)\ns = pd.Series({'a': 1})\ndef add():\n    pd.DataFrame.rows = lambda self: len(self)\nadd()", probes="s.geo2.n()\npd.DataFrame({'a': [1]}).rows()", needs="pandas"),
+    session("libraries patched in a called function", "import textwrap\nfrom fractions import Fraction\ndef patch():\n    textwrap.dedent = lambda o, **k: 'patched'\ndef put(mod, name, v): setattr(mod, name, v)\ndef extend(cls):\n    cls.thrice = lambda s: s * 3", "patch()\nput(textwrap, 'MYV', [1])\nextend(Fraction)\nx = textwrap.dedent(' 1')", probes="x\ntextwrap.dedent('2')\ntextwrap.MYV\nFraction(1, 3).thrice()"),
+    session("text executed in a module", "import types, sys\nm = types.ModuleType('mm')\nexec('x = [1]\\ndef f(): return x', m.__dict__)\ng = m.f", "m2 = types.ModuleType('mm2')\nexec('class K: pass', m2.__dict__)\nsys.modules['mm2'] = m2\nimport mm2\nk = mm2.K()", probes="m.f() is m.x, g is m.f, g()\ntype(k) is m2.K, m2 is mm2"),
+    session("a NaN and who holds it", "import numpy as np, math\nnan = float('nan')\na = [nan, 1.0, np.nan]\nb = (nan, 2)\nd = {np.nan: 1, nan: 'x'}", probes="nan in a, nan in b, a.index(nan)\nnp.nan in a, np.nan in d, d.get(nan)", needs="numpy"),
+    session("%run of a script", "open('scr.py', 'w').write('class C:\\n    def __init__(self, v): self.v = v\\ndef f(x): return x + K\\nK = 10\\nc = C(3)\\nfn = lambda x: x*2\\n')", "%run scr.py", "y = f(1)\nd = C(4)", probes="y, f(2), fn(2), K\nc.v, type(c) is C is type(d)"),
+    session("figures and their numbers", "import matplotlib\nmatplotlib.use('agg')\nimport matplotlib.pyplot as plt\nfig = plt.figure(7)\nax = fig.add_subplot()\nline, = ax.plot([1, 2])\nfig2 = plt.figure('named')", "plt.figure(7)\nline.set_color('red')\nnorm = matplotlib.colors.Normalize(0, 5)\nplt.rcParams['lines.linewidth'] = 7", probes="plt.get_fignums()\nplt.gcf() is fig, plt.figure(7) is fig, ax.lines[0] is line\nfig2.get_label(), line.get_color(), float(norm(2.5)), plt.rcParams['lines.linewidth']", needs="matplotlib"),
+    session("names and annotations changed", "class C:\n    a: int = 1\n    class Inner:\n        items = []\nc, i = C(), C.Inner()\ndef f(x): return x", "C.__name__ = C.__qualname__ = 'Dee'\nC.__annotations__['b'] = str\nf.__annotations__['x'] = int", "i.items.append(2)", probes="C.__name__, C.__qualname__, C.__annotations__, type(c) is C\nf.__annotations__\nC.Inner.items, type(i) is C.Inner"),
+    session("classes that watch who asks", "log = []\nclass G:\n    def __init__(self): self.v = 1\n    def __getattribute__(self, n):\n        log.append(n)\n        return object.__getattribute__(self, n)\ng = G()\ndel log[:]", "class Proxy:\n    def __init__(self, t): self._t = t\n    def __getattr__(self, n): return getattr(self._t, n)\nt = [1]\np = Proxy(t)\nq = [p, p]", "p.append(2)", probes="log\ng.v\np.append(3)\nt\nq[0] is q[1] is p, p._t is t"),
+    session("handlers, filters and locks", "import logging, io, threading\nbuf = io.StringIO()\nlg = logging.getLogger('app')\nh = logging.StreamHandler(buf)\nh.setFormatter(logging.Formatter('%(levelname)s:%(message)s'))\nlg.addHandler(h)\nlg.setLevel('INFO')\nlg.propagate = False", "seen = []\nclass F(logging.Filter):\n    def filter(self, r):\n        seen.append(r.getMessage())\n        return True\nlogging.getLogger('app').addFilter(F())\nlg.info('one')", "lock = threading.Lock()\ncond = threading.Condition(lock)", probes="lg.info('two')\nbuf.getvalue()\nlg.handlers == [h], h.stream is buf, lg.propagate\nseen\ncond._lock is lock, lock.locked()"),
+    session("iterators of every kind, half-way", "import itertools as it, csv, re, struct\nsl = it.islice(range(10), 2, 8, 2)\nac = it.accumulate([1, 2, 3])\nrd = csv.reader(['a,b', 'c,d'])\nfi = re.compile(r'\\d+').finditer('1 2 3')\nrv = reversed([1, 2, 3])\nmp = map(lambda v: v * 2, [1, 2, 3])\nun = struct.Struct('<ih').iter_unpack(struct.pack('<ihih', 1, 2, 3, 4)[:12])", "for i in (sl, ac, rd, fi, rv, mp, un): next(i)", probes="list(sl), list(ac), list(rd)\nnext(fi).group(), list(rv), list(mp), list(un)"),
+    session("arrays of every kind", "import numpy as np\nfrom numpy.lib.stride_tricks import as_strided\no = np.empty(2, object)\no[0], o[1] = o, [1]\nv = o[1:]\na = np.arange(24.)\nd = a.reshape(2, 3, 4)[1].T[1:, ::2]\nw = as_strided(a, (2, 3), (8, 8), writeable=True)\nr = np.rec.array([(1, 'a'), (2, 'b')], names='n,s')\nrow = r[0]\nz = np.array(5)\nz1 = z.reshape(1)\ng = np.random.Generator(np.random.PCG64(3))\nh = np.random.Generator(g.bit_generator)\nk = 10\nuf = np.frompyfunc(lambda x, y: x + y + k, 2, 1)", "k = 20", probes="o[0] is o\nv[0] = 5\no[1]\nd[0, 0] = -5\nw[1, 2] = -1\na\nrow.n = 7\nr[0].n\nz1[0] = 9\nint(z)\ng.random(), h.random()\nuf(1, 2)", needs="numpy"),
+    session("frames of every kind", "import pandas as pd\nl = [1]\ndf = pd.DataFrame({'o': [l, l, None], 'n': [1, 2, 3]})\ns, d2, it = df['o'], df.copy(), df.itertuples()\n_row = next(it)\ng = df.groupby('n')\nro = df.n.rolling(2)\niv = pd.Interval(0, 5, closed='left')\npi = pd.period_range('2024', periods=3, freq='Q')\nx = pd.array([1, None], dtype='Int64')\nclass SDF(pd.DataFrame):\n    _metadata = ['tag']\n    @property\n    def _constructor(self): return SDF\nsd = SDF({'a': [1, 2]})\nsd.tag = l", probes="l.append(2)\ndf.o[0], df.o[0] is df.o[1] is d2.o[0] is s[0]\nnext(it).n\ng.n.sum().to_dict(), ro.sum().tolist()\n3 in iv, pi, x\nsd.tag is l, type(sd.head(1)) is SDF", needs="pandas"),
+]
+
 SESSIONS = [*SHARING, *NUMPY, *PANDAS, *UNSTORABLE, *WORLD, *VALUES, *CELLS, *SKLEARN, *WILD]
+SESSIONS += [replace(one, twice=True) for one in FOUND]

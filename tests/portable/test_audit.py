@@ -131,6 +131,60 @@ def test_bytes_that_no_file_explains_are_a_read(listener: Listener, read: int, e
     assert sort_out(heard, read, listener) == ([], effects)
 
 
+def quiet_mark(listener: Listener) -> tuple[int, int]:
+    """A mark as the recorder takes it: its own look at the count of bytes is not heard."""
+    with listener.deaf():
+        return listener.mark()
+
+
+def effects_since(listener: Listener, mark: tuple[int, int]) -> list[str]:
+    with listener.deaf():
+        heard, read = listener.since(mark)
+        return sort_out(heard, read, listener)[1]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/io"), reason="only Linux counts bytes")
+def test_reading_on_in_a_file_that_is_open_is_explained_and_a_hidden_read_beside_it_is_not(
+    listener: Listener, tmp_path: Path
+) -> None:
+    path, hidden = tmp_path / "file.txt", tmp_path / "hidden"
+    path.write_text("x" * 400_000)
+    hidden.write_text("x" * 400_000)
+    mark = quiet_mark(listener)
+    with open(path) as file:
+        assert effects_since(listener, mark) == ["file-read"]
+        mark = quiet_mark(listener)
+        file.read()
+        assert effects_since(listener, mark) == []
+        for _ in range(2):
+            mark = quiet_mark(listener)
+            with listener.deaf():
+                hidden.read_text()  # stands for C++ code, which raises no event
+            assert effects_since(listener, mark) == ["file-read"]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/io"), reason="only Linux counts bytes")
+def test_drawing_text_again_reads_fonts_and_no_file_of_the_session(listener: Listener) -> None:
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    for _ in range(3):  # the first one opens the fonts
+        mark = quiet_mark(listener)
+        figure = pyplot.figure()
+        figure.text(0.5, 0.5, "some words")
+        figure.canvas.draw()
+        pyplot.close(figure)
+        assert effects_since(listener, mark) == []
+
+
+def test_a_file_that_is_not_there_was_not_read(listener: Listener) -> None:
+    mark = quiet_mark(listener)
+    fails_to_open("/no/such/file")
+    assert effects_since(listener, mark) == []
+
+
 MODES = [("r", 0, False), ("rb", 0, False), ("w", 0, True), ("x", 0, True), ("a", 0, True), ("r+b", 0, True)]
 
 

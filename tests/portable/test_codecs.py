@@ -441,7 +441,7 @@ def test_open_files_go_on_where_they_were(tmp_path: Path, monkeypatch: pytest.Mo
 
 REFUSED: dict[str, tuple[str, str]] = {
     "(i for i in [])": ("x", "generator"),
-    "{'a': [1, {'b': __import__('threading').Lock()}]}": (r'x\["a"\]\[1\]\["b"\]', "lock"),
+    "{'a': [1, {'b': HELD}]}": (r'x\["a"\]\[1\]\["b"\]', "lock"),
     "__import__('types').SimpleNamespace(s=__import__('socket').socket())": (r"x\.s", "connection"),
     "__import__('sqlite3').connect(':memory:')": ("x", "database"),
     "__import__('threading').Thread()": ("x", "thread"),
@@ -451,7 +451,7 @@ REFUSED: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize("expression", REFUSED)
 def test_what_cannot_move_is_refused_with_the_way_to_it(expression: str, tmp_path: Path) -> None:
-    session = Session().run(f"x = {expression}")
+    session = Session().run("import threading; HELD = threading.Lock(); HELD.acquire()", f"x = {expression}")
     path, reason = REFUSED[expression]
     with pytest.raises(Unstorable, match=f"(?s)^{path}: .*{reason}"):
         session.encode(tmp_path, "x")

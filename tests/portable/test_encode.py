@@ -74,7 +74,7 @@ PATHS = {
 
 @pytest.mark.parametrize("cell", PATHS)
 def test_the_way_to_the_obstacle(cell: str) -> None:
-    session = Session().run("import threading; L = threading.Lock()", cell)
+    session = Session().run("import threading; L = threading.Lock(); L.acquire()", cell)
     by_name = session.by_name(*({"S", "T"} & session.namespace.keys()))
     with pytest.raises(Unstorable) as caught:
         measure_group({"y": 1, "x": session["x"]}, by_name, session.namespace)
@@ -82,7 +82,7 @@ def test_the_way_to_the_obstacle(cell: str) -> None:
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
-    session = Session().run("import threading; x = ['a' * 100_000, threading.Lock()]")
+    session = Session().run("import threading; x = ['a' * 100_000, threading.Lock()]; x[1].acquire()")
     with pytest.raises(Unstorable):
         session.encode(tmp_path, "x")
     assert list((tmp_path / "blobs").iterdir()) == []

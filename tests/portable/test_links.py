@@ -3,209 +3,18 @@
 from __future__ import annotations
 
 import gc
-import json
-import os
-import subprocess
 import sys
 import weakref
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbdag.portable.links import NOTHING_REACHED, Reach, covariables, group, reach, regroup
-
-PRELUDE = """
-import array, collections, copy, dataclasses, enum, functools, io, itertools, logging, mmap, operator, os, re, sys
-import threading, types, weakref
-import numpy as np
-import pandas as pd
-"""
-
-# name of the case: notebook, "a b | c d" for two groups, "" where nothing is linked
-LINKED = {
-    "one list, two names": ("a = []; b = a", "a b"),
-    "list in a list": ("a = []; b = [a]", "a b"),
-    "list in a tuple": ("a = []; b = (1, a)", "a b"),
-    "list in a frozen tuple of tuples": ("a = []; b = ((a,),); c = ((a,), 2)", "a b c"),
-    "list as a dict value": ("a = []; b = {'k': a}", "a b"),
-    "instance as a dict key": ("class K: pass\na = K(); b = {a: 1}", "a b"),
-    "instance in a set": ("class K: pass\na = K(); b = {a}", "a b"),
-    "list in a deque": ("a = []; b = collections.deque([a])", "a b"),
-    "list in a defaultdict": ("a = []; b = collections.defaultdict(list, k=a)", "a b"),
-    "list in an OrderedDict": ("a = []; b = collections.OrderedDict(k=a)", "a b"),
-    "list in a ChainMap": ("a = {}; b = collections.ChainMap(a)", "a b"),
-    "list in a namespace": ("a = []; b = types.SimpleNamespace(x=a)", "a b"),
-    "list behind a mapping proxy": ("a = {}; b = types.MappingProxyType(a)", "a b"),
-    "an attribute": ("class C: pass\na = []; b = C(); b.x = a", "a b"),
-    "an attribute whose dict was asked for": ("class C: pass\na = []; b = C(); b.x = a; vars(b)", "a b"),
-    "a slot": ("class C: __slots__ = ('x',)\na = []; b = C(); b.x = a", "a b"),
-    "a dataclass field": ("@dataclasses.dataclass\nclass C:\n    x: list\na = []; b = C(a)", "a b"),
-    "a namedtuple field": ("P = collections.namedtuple('P', 'x'); a = []; b = P(a)", "a b"),
-    "a shared __dict__": (
-        "class C: pass\na = C(); b = C(); b.__dict__ = a.__dict__",
-        "a b",
-    ),
-    "a closure cell": ("def f():\n    x = []\n    return x, lambda: x\na, b = f()", "a b"),
-    "two closures over one number": (
-        "def f():\n    n = 0\n    def add():\n        nonlocal n; n += 1\n    return add, lambda: n\na, b = f()",
-        "a b",
-    ),
-    "a default argument": ("a = []\ndef b(x=a): pass", "a b"),
-    "a keyword default": ("a = []\ndef b(*, x=a): pass", "a b"),
-    "a function attribute": ("a = []\ndef b(): pass\nb.cache = a", "a b"),
-    "function with state in a list": ("def a(x=[]): pass\nb = [a]", "a b"),
-    "a bound method": ("class C:\n    def m(self): pass\na = C(); b = a.m", "a b"),
-    "a bound builtin method": ("a = []; b = a.append", "a b"),
-    "a method wrapper": ("a = []; b = a.__len__", "a b"),
-    "a partial": ("a = []; b = functools.partial(print, a)", "a b"),
-    "a keyword of a partial": ("a = []; b = functools.partial(print, x=a)", "a b"),
-    "a result in an lru_cache": ("@functools.lru_cache\ndef a(n): return [n]\nb = a(1)", "a b"),
-    "a generator's local": ("a = []\ndef g(x):\n    yield x\nb = g(a); next(b)", "a b"),
-    "a fresh generator's argument": ("a = []\ndef g(x):\n    yield x\nb = g(a)", "a b"),
-    "a generator expression": ("a = [1]; b = (x for x in a)", "a b"),
-    "a coroutine": ("a = []\nasync def g(x): pass\nb = g(a)\nkeep = b.close", "a b keep"),
-    "an iterator": ("a = [1]; b = iter(a)", "a b"),
-    "a dict view": ("a = {}; b = a.keys()", "a b"),
-    "zip and map": ("a = [1]; b = zip(a); c = map(str, a)", "a b c"),
-    "an itertools iterator": ("a = [1]; b = itertools.cycle(a)", "a b"),
-    "a sentinel": ("a = object(); b = [a]", "a b"),
-    "a class attribute and its value": ("a = {}\nclass b: registry = a", "a b"),
-    "an alias of a class": ("class a: pass\nb = a", "a b"),
-    "a class made in a function": ("def f():\n    class L: pass\n    return L\nL = f(); a = L()", "L a"),
-    "an exception": ("a = []; b = ValueError(a)", "a b"),
-    "a callable property object": ("a = []\nb = property(lambda self, x=a: x)", "a b"),
-    "a memoryview of a bytearray": ("a = bytearray(4); b = memoryview(a)[1:]", "a b"),
-    "a memoryview of an array.array": ("a = array.array('d', [1]); b = memoryview(a)", "a b"),
-    "frombuffer of a bytearray": ("a = bytearray(8); b = np.frombuffer(a)", "a b"),
-    "two frombuffers of one bytearray": ("x = bytearray(16)\na = np.frombuffer(x); b = np.frombuffer(x)\ndel x", "a b"),
-    "frombuffer of an mmap": ("a = mmap.mmap(-1, 64); b = np.frombuffer(a, 'u1')", "a b"),
-    "frombuffer of an array.array": ("a = array.array('d', [1]); b = np.frombuffer(a)", "a b"),
-    "memoryview of an ndarray": ("a = np.zeros(4); b = memoryview(a)", "a b"),
-    "a view": ("a = np.zeros(9); b = a[:3]", "a b"),
-    "disjoint views of one base": ("x = np.zeros(9); a = x[:3]; b = x[6:]\ndel x", "a b"),
-    "reshaped, transposed, reversed": ("a = np.zeros((3, 4)); b = a.T; c = a.ravel()[::-1]", "a b c"),
-    "as_strided": ("a = np.zeros(9); b = np.lib.stride_tricks.as_strided(a, (3,), (8,))", "a b"),
-    "a view of another type": ("a = np.zeros(4); b = a.view('i8')", "a b"),
-    "a record of a structured array": ("a = np.zeros(2, dtype=[('x', 'f8')]); b = a[0]", "a b"),
-    "a flat iterator": ("a = np.zeros(2); b = a.flat", "a b"),
-    "elements of an object array": ("a = []; b = np.array([a, None], dtype=object)", "a b"),
-    "a masked array's data": ("a = np.zeros(3); b = np.ma.masked_array(a, copy=False)", "a b"),
-    "a generator and its bit generator": (
-        "a = np.random.default_rng(); b = np.random.Generator(a.bit_generator)",
-        "a b",
-    ),
-    "column of a frame": ("a = pd.DataFrame({'x': [1., 2.]}); b = a['x']", "a b"),
-    "values of a frame": ("a = pd.DataFrame({'x': [1., 2.]}); b = a.values", "a b"),
-    "a list in an object column": ("a = []; b = pd.DataFrame({'x': [a, None]})", "a b"),
-    "a list in a series": ("a = []; b = pd.Series([a, 1])", "a b"),
-    "attrs of a frame": ("a = []; b = pd.DataFrame(); b.attrs['x'] = a", "a b"),
-    "a group-by and its frame": ("a = pd.DataFrame({'x': [1, 2]}); b = a.groupby('x')", "a b"),
-    "an index over a writable array": (
-        "a = np.array([3, 1, 2]); b = pd.Index(a, copy=False)",
-        "a b",
-    ),
-    "through a third name": ("a = []; b = [a]; c = [b]", "a b c"),
-    "two groups": ("a = []; b = [a]; c = {}; d = [c]", "a b | c d"),
-    "a cycle": ("a = []; a.append(a); b = [a]", "a b"),
-    "a string io": ("a = io.StringIO(); b = [a]", "a b"),
-    "a thread's arguments": ("a = []; b = threading.Thread(target=print, args=(a,))", "a b"),
-    "a subclass of dict": ("class D(dict): pass\na = []; b = D(k=a)", "a b"),
-    "a subclass of ndarray": (
-        "class N(np.ndarray): pass\na = np.zeros(3); b = a.view(N)",
-        "a b",
-    ),
-    "an attribute of an ndarray subclass": (
-        "class N(np.ndarray): pass\na = []; b = np.zeros(3).view(N); b.x = a",
-        "a b",
-    ),
-    "a weak dictionary": ("a = weakref.WeakValueDictionary(); b = [a]", "a b"),
-    "an instance in a class attribute": ("class a:\n    pass\nb = a(); a.first = b", "a b"),
-}
-
-APART = {
-    "numbers, strings, None": "a = b = 10 ** 9; c = d = 'text'; e = f = None; g = h = 1.5",
-    "tuples of atoms": "a = b = (1, 'x', (2.0, None))",
-    "frozensets": "a = b = frozenset(['x', (1, 2)])",
-    "ranges and slices": "a = b = range(5); c = d = slice(1, 2)",
-    "modules": "a = np; b = [np]; c = sys; d = {'s': sys}",
-    "equal lists": "a = [1]; b = [1]",
-    "library types and functions": "a = [dict, len, np.sin]; b = [dict, len, np.sin, os.path.join]",
-    "instances of one class": "class C:\n    shared = []\n    def m(self): pass\na = C(); b = C()",
-    "an instance and its class": "class C:\n    shared = []\na = C()",
-    "a class and its subclass": "class A:\n    def m(self): return super().m()\nclass B(A): pass",
-    "an instance and a class attribute": "d = {}\nclass C: pass\na = C()",
-    "two dataclass instances": "@dataclasses.dataclass\nclass C:\n    x: int = 1\na = C(); b = C()",
-    "a plain function held twice": "def f(x, y=1): return x\na = [f]; b = {'f': f}",
-    "a decorated function held twice": (
-        "def deco(g):\n    @functools.wraps(g)\n    def w(*args): return g(*args)\n    return w\n"
-        "@deco\ndef f(): pass\na = [f]; b = {'f': f}"
-    ),
-    "functions of one notebook": "state = []\ndef f(): return state\ndef g(): return state",
-    "enum members": "class E(enum.Enum):\n    A = 1\na = [E.A]; b = {E.A: 1}",
-    "a logger": "a = logging.getLogger('x'); b = [a, logging.getLogger()]",
-    "a dtype": "a = np.dtype('f8'); b = [a]; c = pd.CategoricalDtype(['x']); d = [c]",
-    "standard streams": "a = [sys.stdout]; b = {'out': sys.stdout}; c = types.SimpleNamespace(o=sys.stderr)",
-    "weak references": "class C: pass\na = C(); b = weakref.ref(a); c = [weakref.ref(a)]",
-    "compiled patterns": "a = b = re.compile('x')",
-    "copies of an array": "a = np.zeros(5); b = a.copy()",
-    "arrays over one bytes": "x = b'12345678'; a = np.frombuffer(x); b = np.frombuffer(x)",
-    "a frame and its deep copy": "a = pd.DataFrame({'x': [1, 2], 'y': ['u', 'v']}, index=[5, 6]); b = a.copy()",
-    "a frame and rows of it": (
-        "a = pd.DataFrame({'x': [1, 2], 'y': ['u', 'v']}); b = a[a.x > 1]; c = a.groupby('y').sum()"
-    ),
-    "an index shared by frames": "i = pd.Index([5, 6]); a = pd.Series([1, 2], index=i); b = pd.Series([3, 4], index=i)",
-    "missing values": "a = [pd.NA, pd.NaT]; b = [pd.NA, pd.NaT]",
-    "two lru_caches": (
-        "@functools.lru_cache\ndef f(x=1): return x\n@functools.lru_cache\ndef g(x=1): return x\nf(x=2); g(x=3)"
-    ),
-    "the global random state": "a = np.random.randn; b = [np.random.rand]",
-    "threads": "a = threading.Thread(); b = threading.Thread(target=print); c = [threading.main_thread()]",
-    "locks": "a = threading.Lock(); b = threading.Lock()",
-    "handlers of one logger": "a = logging.StreamHandler(); b = logging.StreamHandler()",
-    "named tuples": "P = collections.namedtuple('P', 'x'); a = b = P(1)",
-    "deleted link": "x = []; a = [x]; b = [x]; a.clear(); del x",
-}
-
-PLOTS = {
-    "two figures": ("f, a = plt.subplots(2); g, b = plt.subplots(); a[0].plot([1, 2]); b.hist([1, 2, 2])", "a f | b g"),
-    "axes of one figure": ("a, b = plt.subplots(1, 2)[1]", "a b"),
-    "drawn figures with dates": (
-        "f, a = plt.subplots(); g, b = plt.subplots()\n"
-        "for x in (a, b):\n    x.plot(pd.date_range('2024', periods=3), [1, 2, 3]); x.legend(['x']); x.set_title('t')\n"
-        "    x.scatter(pd.date_range('2024', periods=3), [1, 2, 3])\n"
-        "f.canvas.draw(); g.canvas.draw()",
-        "a f | b g",
-    ),
-    "images": ("f = plt.figure(); g = plt.figure()\nfor x in (f, g):\n    x.colorbar(x.gca().imshow(np.eye(3)))", ""),
-    "rcParams": ("a = [plt.rcParams]; b = [plt.rcParams]", ""),
-    "colour maps": ("a = [plt.get_cmap('viridis')]; b = [plt.get_cmap('viridis')]", ""),
-    "two models": ("a = RandomForestClassifier(3).fit(X, y); b = RandomForestClassifier(3).fit(X, y)", ""),
-    "a pipeline and its step": ("a = StandardScaler(); b = make_pipeline(a)", "a b"),
-    "different models on the same data": (
-        "a = LinearRegression().fit(X, y); b = make_pipeline(StandardScaler()).fit(X)",
-        "",
-    ),
-}
-PLOT_PRELUDE = """
-import matplotlib; matplotlib.use("agg")
-import matplotlib.pyplot as plt
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LinearRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-X = np.arange(20.0).reshape(10, 2); y = np.arange(10) % 2
-"""
-
-
-def run_notebook(source: str, prelude: str = PRELUDE) -> dict[str, Any]:
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    exec(prelude, namespace)
-    before = set(namespace)
-    exec(source, namespace)
-    return {name: value for name, value in namespace.items() if name not in before}
+from nbdag.portable.links import NOTHING_REACHED, Reach, covariables, group, reach
+from tests.interpreters import interpreters
+from tests.portable.cases.harness import LIBRARIES, PLOTTING, PRELUDE, ask_python, made_by, standard
+from tests.portable.cases.sharing import APART, LINKED, PLOTS
 
 
 def groups_of(namespace: dict[str, Any]) -> list[list[str]]:
@@ -219,21 +28,20 @@ def parse_groups(text: str) -> list[list[str]]:
 @pytest.mark.parametrize("case", LINKED)
 def test_shared_state_links(case: str) -> None:
     source, expected = LINKED[case]
-    namespace = run_notebook(source)
-    groups = groups_of(namespace)
+    groups = groups_of(made_by(source, LIBRARIES))
     wanted = parse_groups(expected)
     assert [[name for name in members if name in expected.split()] for members in groups] == wanted
 
 
 @pytest.mark.parametrize("case", APART)
 def test_what_is_nobodys_does_not_link(case: str) -> None:
-    assert groups_of(run_notebook(APART[case])) == []
+    assert groups_of(made_by(APART[case], LIBRARIES)) == []
 
 
 @pytest.mark.parametrize("case", PLOTS)
 def test_global_state_of_libraries_does_not_link(case: str) -> None:
     source, expected = PLOTS[case]
-    namespace = run_notebook(source, PRELUDE + PLOT_PRELUDE)
+    namespace = made_by(source, LIBRARIES, PLOTTING)
     namespace.pop("x", None)
     assert groups_of(namespace) == parse_groups(expected)
     sys.modules["matplotlib.pyplot"].close("all")
@@ -248,9 +56,9 @@ wrong = []
 for case, (source, expected) in tables["cases"].items():
     namespace = {"__name__": "__main__"}
     exec(tables["prelude"], namespace)
-    before = set(namespace)
+    before = dict(namespace)
     exec(source, namespace)
-    names = [name for name in namespace if name not in before]
+    names = [name for name in namespace if name not in before or namespace[name] is not before[name]]
     groups = [[name for name in g if name in expected.split()] for g in covariables(namespace, names) if len(g) > 1]
     if groups != [part.split() for part in expected.split("|") if part.strip()]:
         wrong.append([case, groups])
@@ -258,26 +66,14 @@ print(json.dumps(wrong))
 """
 
 
-def pythons() -> list[str]:
-    roots = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
-    found = [*Path(roots).glob("versions/3.*/bin/python")]
-    return sorted(str(path) for path in found if int(path.parts[-3].split(".")[1]) >= 8)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("python", pythons())
-def test_the_tables_hold_in_every_python(python: str) -> None:
-    def standard(source: str) -> bool:
-        return "np." not in source and "pd." not in source
-
+@pytest.mark.parametrize("version", interpreters())
+def test_the_tables_hold_in_every_python(version: str) -> None:
+    if version.startswith("pypy"):
+        pytest.skip("the recorder runs in CPython")
     cases = {case: entry for case, entry in LINKED.items() if standard(entry[0])}
     cases.update({case: (source, "") for case, source in APART.items() if standard(source)})
-    prelude = PRELUDE.replace("import numpy as np", "").replace("import pandas as pd", "np = math")
-    tables = {"prelude": "import math" + prelude, "cases": cases}
-    root = str(Path(__file__).resolve().parents[2])
-    command = [python, "-W", "ignore", "-c", TABLES, root]
-    done = subprocess.run(command, input=json.dumps(tables), capture_output=True, text=True, timeout=120, check=False)
-    assert done.stdout == "[]\n", (done.stdout, done.stderr[-2000:])
+    assert ask_python(version, TABLES, {"prelude": PRELUDE, "cases": cases}) == []
 
 
 def test_every_name_is_in_exactly_one_group_in_order() -> None:
@@ -304,7 +100,7 @@ def test_an_atom_reaches_nothing() -> None:
 
 
 def test_code_of_what_an_instance_can_run() -> None:
-    namespace = run_notebook(
+    namespace = made_by(
         """
 def rate(): return 2
 def deco(f):
@@ -332,7 +128,7 @@ c = C()
 
 
 def test_no_code_of_the_users_runs() -> None:
-    namespace = run_notebook(
+    namespace = made_by(
         """
 class Hostile:
     def __getattribute__(self, name): raise SystemExit
@@ -411,15 +207,6 @@ def group_by_pairs(found: dict[str, Reach]) -> list[list[str]]:
 @settings(deadline=None, max_examples=300)
 def test_groups_are_the_closure_of_pairs(found: dict[str, Reach]) -> None:
     assert group(found) == group_by_pairs(found)
-
-
-@given(reaches, reaches, st.sets(st.sampled_from("abcdefgh")))
-@settings(deadline=None, max_examples=300)
-def test_regrouping_touched_names_is_grouping_again(
-    before: dict[str, Reach], after: dict[str, Reach], gone: set[str]
-) -> None:
-    now = {name: found for name, found in {**before, **after}.items() if name not in gone}
-    assert regroup(now, group(before), after) == group(now)
 
 
 def test_the_second_name_of_the_session_module_does_not_make_its_variables_foreign() -> None:

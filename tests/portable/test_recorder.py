@@ -92,7 +92,7 @@ def plain_shell(directory: Path) -> Iterator[InteractiveShell]:
 def session(tmp_path: Path) -> Iterator[Session]:
     with plain_shell(tmp_path) as shell:
         session = Session(shell, tmp_path)
-        session.command("start", late=False)
+        session.command("start", late=False, share=None)
         yield session
         agent.command("stop", {})
 
@@ -110,6 +110,9 @@ class Box:
     @classmethod
     def tick(cls): cls.count += 1
 """
+
+WEAK = "import weakref\nclass K: v = 1\nk = K(); "
+FINALIZER = "log = []\nclass D:\n def __del__(self): log.append(1)\nd = D()"
 
 CHANGES = [
     ("a call of a method", ["xs = []", "xs.append(1)"], "xs"),
@@ -180,6 +183,25 @@ CHANGES = [
      ["chain = last = []\nfor i in range(20_000): last.append([]); last = last[0]", "last.append(1)"], "chain last"),
     ("a cycle", ["xs = []; xs.append(xs)", "xs.append(1)"], "xs"),
     ("setattr on the module", ["xs = []", "import __main__\n__main__.xs.append(1)"], "xs"),
+    ("a class attribute through an instance", ["class C: seen = []\nc = C()", "c.seen.append(1)"], "C"),
+    ("a class attribute through self",
+     ["class C:\n n = 0\n def m(self): self.__class__.n += 1\nc = C()", "c.m()"], "C"),
+    ("a class attribute through an instance in a list",
+     ["class C:\n n = 0\n def m(self): type(self).n += 1\ncs = [C()]", "cs[0].m()"], "C"),
+    ("a descriptor's table",
+     ["class T:\n def __init__(self): self.t = {}\n def __set__(self, o, v): self.t[id(o)] = v\n"
+      "class C: v = T()\nc = C()", "c.v = 1"], "C"),
+    ("an attribute of a function in a dict", ["def f(): pass\nfs = {'f': f}", "fs['f'].calls = 1"], "f fs"),
+    ("a weak reference", [WEAK + "r = weakref.ref(k)", "r().v = 2"], "k"),
+    ("a proxy", [WEAK + "p = weakref.proxy(k)", "p.v = 2"], "k"),
+    ("a weak dictionary", [WEAK + "d = weakref.WeakValueDictionary(a=k)", "d['a'].v = 2"], "k"),
+    ("a finalizer", [FINALIZER, "d = 1"], "log"),
+    ("a finalizer of something deleted", [FINALIZER, "del d"], "log"),
+    ("a __dict__ that lies",
+     ["class C:\n @property\n def __dict__(self): return {}\nc = C(); c.v = 1", "c.v = 2"], "c"),
+    ("a registration with a single dispatch",
+     ["import functools\n@functools.singledispatch\ndef f(x): pass", "f.register(int, print)"], "f"),
+    ("a name that is no identifier", ["globals()['a-b'] = []", "globals()['a-b'].append(1)"], "a-b"),
     ("query with @", ["xs = []\ndef f(text): pass", "f('call @xs')"], ""),
 ]  # fmt: skip
 
@@ -270,16 +292,16 @@ REACHES = [
     ("through a function", ["x = 1\ndef f(): return x", "f()"], "f x"),
     ("not through a def", ["x = 1", "def f(): return x"], ""),
     ("through a decorator's def", ["x = 1\ndef d(f): return f()", "@d\ndef g(): return x"], "d x"),
-    ("through a method", ["rate = 2\nclass A:\n def pay(self): return rate\na = A()", "a.pay()"], "a rate"),
+    ("through a method", ["rate = 2\nclass A:\n def pay(self): return rate\na = A()", "a.pay()"], "A a rate"),
     ("through a base class",
-     ["rate = 2\nclass A:\n def pay(self): return rate\nclass B(A): pass\nb = B()", "b.pay()"], "b rate"),
-    ("through __iter__", ["n = 2\nclass A:\n def __iter__(self): return iter(range(n))\na = A()", "list(a)"], "a n"),
+     ["rate = 2\nclass A:\n def pay(self): return rate\nclass B(A): pass\nb = B()", "b.pay()"], "A B b rate"),
+    ("through __iter__", ["n = 2\nclass A:\n def __iter__(self): return iter(range(n))\na = A()", "list(a)"], "A a n"),
     ("through a dict of handlers", ["x = 1\nh = {'f': lambda: x}", "h['f']()"], "h x"),
-    ("through a partial", ["import functools\nx = 1\ndef f(): return x\np = functools.partial(f)", "p()"], "p x"),
+    ("through a partial", ["import functools\nx = 1\ndef f(): return x\np = functools.partial(f)", "p()"], "f p x"),
     ("through a closure",
-     ["x = 1\ndef d(f):\n def g(): return f()\n return g\ndef f(): return x\nh = d(f)", "h()"], "h x"),
-    ("through a default", ["x = 1\ndef f(): return x\ndef g(h=f): return h()", "g()"], "g x"),
-    ("through a generator", ["x = 1\ndef f():\n yield x\ng = f()", "next(g)"], "g x"),
+     ["x = 1\ndef d(f):\n def g(): return f()\n return g\ndef f(): return x\nh = d(f)", "h()"], "f h x"),
+    ("through a default", ["x = 1\ndef f(): return x\ndef g(h=f): return h()", "g()"], "f g x"),
+    ("through a generator", ["x = 1\ndef f():\n yield x\ng = f(); del f", "next(g)"], "g x"),
     ("a mention in a text", ["x = 1\ndef f(t): pass", "f('a > @x')"], "f x"),
     ("every name with exec", ["x = 1; y = 2", "exec('')"], "x y"),
     ("a template in a magic", ["x = 1; y = 2", "!echo {x}"], "x"),
@@ -288,6 +310,14 @@ REACHES = [
     ("a function put into a large list",
      ["x = 1\nhs = [0] * 500_000\ndef f(): return x", "hs[0] = f\nhs[0]()"], "f hs x"),
     ("what is linked", ["a = []; b = [a]", "a"], "a b"),
+    ("the class of an instance in a list", ["class A: pass\nxs = [A()]", "xs"], "A xs"),
+    ("a function in a list, by its name", ["def f(): pass\nfs = [f]", "fs[0]()"], "f fs"),
+    ("not the class of another name", ["class A: pass\na = A()\nclass A: pass", "a"], "a"),
+    ("what a weak reference leads to", [WEAK + "r = weakref.ref(k)", "r()"], "K k r"),
+    ("what a proxy stands for", [WEAK + "p = weakref.proxy(k)", "p.v"], "K k p"),
+    ("what holds the target of a weak reference", [WEAK + "ks = [k]; r = weakref.ref(k); del k", "r()"], "K ks r"),
+    ("nothing through a weak reference that is dead", [WEAK + "r = weakref.ref(k); del k", "r()"], "r"),
+    ("what runs when a value goes away", [FINALIZER, "d = 1"], "D d log"),
 ]  # fmt: skip
 
 
@@ -462,7 +492,7 @@ def test_the_survey_lists_the_users_names_and_nothing_of_ipythons(session: Sessi
 
 
 def test_the_survey_says_what_can_be_stored(session: Session) -> None:
-    session.run("a = [0] * 1000; b = a\nimport threading\nlock = [threading.Lock()]")
+    session.run("a = [0] * 1000; b = a\nlock = [(i for i in range(3))]")
     assert session.variable("a").storable and session.variable("a").size > 1000
     assert session.variable("a").group == session.variable("b").group
     assert not session.variable("lock").storable and "lock[0]" in session.variable("lock").obstacle

@@ -8,10 +8,14 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nbdag.model import FileUse
+from nbdag.replay.fallback import Fallbacks
 from tests.interpreters import interpreters
 from tests.portable.session import Session
 from tests.restoring import bundle_of, replay, restore
@@ -210,7 +214,6 @@ def test_a_failed_step_costs_only_what_depends_on_it(tmp_path: Path) -> None:
 
 
 def test_random_numbers_input_files_and_dropped_names(tmp_path: Path) -> None:
-    from nbdag.model import FileUse
     from nbdag.portable.randomness import get_states
 
     random.seed(5)
@@ -254,6 +257,117 @@ def test_missing_packages_are_listed_at_once(tmp_path: Path) -> None:
     assert done.returncode == 4 and "pip install no-such-package==1.2 nor_this==3" in done.stderr
     assert restore(tmp_path / "bundle", "--force").returncode == 0
     assert (tmp_path / "bundle" / "requirements.txt").read_text() == "no-such-package==1.2\nnor_this==3\n"
+
+
+# ------------------------------------------------------------------------------------------------ falling back
+
+
+@pytest.fixture
+def gone_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A library that the session has and the target has not."""
+    library = tmp_path / "site" / "gone_elsewhere.py"
+    library.parent.mkdir()
+    library.write_text("class Value:\n    def __init__(self, x): self.x = x\n")
+    monkeypatch.syspath_prepend(library.parent)
+    yield
+    sys.modules.pop("gone_elsewhere", None)
+
+
+MADE = "import gone_elsewhere\na = [1]\nv = gone_elsewhere.Value(a[0])\nb = 2"
+
+
+def spare(code: str, *names: str, **options: Any) -> Fallbacks:
+    """One statement that makes what the second load of a bundle stores."""
+    return Fallbacks((replay(code, *names, cell="cell 9", **options),), {1: ((0, ()),)})
+
+
+def restored_with(tmp_path: Path, fallbacks: Fallbacks, *arguments: str, then: str = "") -> tuple[dict[str, Any], str]:
+    """What restore.py says as JSON, and what ``then`` prints, of a bundle whose v cannot be loaded."""
+    steps = ["a", "v", replay("w = [v, 1]", "w", cell="cell 3"), "b"]
+    bundle_of(tmp_path, Session().run(MADE), *steps, fallbacks=fallbacks)
+    said = json.loads(restore(tmp_path / "bundle", "--json", *arguments).stdout)
+    return said, restore(tmp_path / "bundle", *arguments, then=then).stdout.strip() if then else ""
+
+
+@pytest.mark.usefixtures("gone_elsewhere")
+def test_what_cannot_be_loaded_is_replayed_and_its_dependents_find_it(tmp_path: Path) -> None:
+    # The slice uses a, which is there by then, and overwrites b, which is another one's name.
+    fallbacks = spare("b = a[0] + 6\nv = [b]", "v")
+    said, shown = restored_with(tmp_path, fallbacks, then="print(v, w, b)")
+    assert said["status"] == 0 and said["lost"] == {} and sorted(said["replayed"]) == ["v", "w"]
+    assert said["instead"] == {"v": "ModuleNotFoundError: No module named 'gone_elsewhere'"}
+    assert shown == "[7] [[7], 1] 2"
+    table = restore(tmp_path / "bundle").stderr
+    assert "v: replayed (could not be loaded: ModuleNotFoundError: No module named 'gone_elsewhere')" in table
+
+
+@pytest.mark.usefixtures("gone_elsewhere")
+def test_a_name_that_the_slice_overwrites_is_put_back_for_its_later_statements(tmp_path: Path) -> None:
+    steps = (replay("a = 'old'\nk = 3", "a", "k", cell="cell 1"), replay("v = [a[0], k]", "v", cell="cell 2"))
+    said, shown = restored_with(
+        tmp_path, Fallbacks(steps, {1: ((0, ()), (1, ("a",)))}), then="print(v, a, 'k' in globals())"
+    )
+    assert said["lost"] == {} and shown == "[1, 3] [1] False"
+    said, shown = restored_with(tmp_path, Fallbacks(steps[:1], {1: ((0, ()), (-1, ("a",)))}), then="print(a)")
+    assert shown == "[1]"
+
+
+NO_FALLBACK = [
+    ("no statements", Fallbacks(), "the bundle has no statements for that"),
+    ("forbidden", Fallbacks(closed={1: "it writes out.csv"}), "not replayed: it writes out.csv"),
+    ("failing", spare("v = 1 / 0", "v"), "replaying it failed: cell 9, line 1: ZeroDivisionError: division by zero"),
+    ("not making it", spare("u = 1", "v"), "replaying it failed: its statements did not make it"),
+    (
+        "without its file",
+        spare("v = open('in.csv').read()", "v", files=(FileUse("in.csv", "/nowhere/in.csv", "r", 3),)),
+        "replaying it failed: the input file in.csv is missing",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("gone_elsewhere")
+@pytest.mark.parametrize(("sentence", "fallbacks", "reason"), NO_FALLBACK, ids=[row[0] for row in NO_FALLBACK])
+def test_where_replay_does_not_help_it_is_lost_with_what_depends_on_it(
+    sentence: str, fallbacks: Fallbacks, reason: str, tmp_path: Path
+) -> None:
+    said, shown = restored_with(tmp_path, fallbacks, then="print(sorted(n for n in globals() if len(n) == 1))")
+    assert said["status"] == 1 and said["instead"] == {} and shown == "['a', 'b']"
+    assert said["lost"]["v"].endswith(reason) and "gone_elsewhere" in said["lost"]["v"]
+    assert said["lost"]["w"] == "cell 3 needs v, which is lost"
+
+
+@pytest.mark.usefixtures("gone_elsewhere")
+def test_no_code_runs_where_none_was_to_run_and_doubt_is_said(tmp_path: Path) -> None:
+    fallbacks = Fallbacks(
+        spare("v = 5", "v").steps, {1: ((0, ()),)}, {1: "it depends on the moment it runs (time.time)"}
+    )
+    said, _ = restored_with(tmp_path, fallbacks, "--no-replay")
+    assert "not replayed (--no-replay)" in said["lost"]["v"]
+    said, _ = restored_with(tmp_path, fallbacks)
+    assert said["instead"]["v"].endswith(", and may differ: it depends on the moment it runs (time.time)")
+
+
+@pytest.mark.usefixtures("gone_elsewhere")
+def test_a_random_slice_draws_what_the_session_drew_and_leaves_the_stream_alone(tmp_path: Path) -> None:
+    from nbdag.portable.randomness import get_states
+
+    random.seed(5)
+    state = (("random", get_states()["random"]),)
+    drawn, final = random.random(), get_states()["random"]
+    following = random.random()
+    fallbacks = spare("import random\nv = random.random()", "v", random_state=state)
+    bundle_of(tmp_path, Session().run(MADE), "a", "v", fallbacks=fallbacks, random_states={"random": final})
+    then = "print(v, 'random' in globals()); import random; print(random.random())"
+    assert restore(tmp_path / "bundle", then=then).stdout.split() == [str(drawn), "False", str(following)]
+
+
+@pytest.mark.usefixtures("gone_elsewhere")
+def test_altered_fallback_code_is_refused(tmp_path: Path) -> None:
+    bundle_of(tmp_path, Session().run(MADE), "a", "v", fallbacks=spare("v = 5" + "#" * 70_000, "v"))
+    assert json.loads(restore(tmp_path / "bundle", "--json").stdout)["lost"] == {}
+    blob = next(path for path in (tmp_path / "bundle" / "blobs").iterdir() if b"v = 5" in path.read_bytes())
+    blob.write_bytes(blob.read_bytes().replace(b"v = 5", b"v = 6"))
+    assert restore(tmp_path / "bundle").returncode == 5
 
 
 # ------------------------------------------------------------------------------------------------ damage

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,10 +12,11 @@ from hypothesis import strategies as st
 
 from nbdag.errors import PlanError
 from nbdag.model import Action, Covariable, Hazard, Load, Reluctance, Replay, SessionGraph, Step, ValueKind, Version
+from nbdag.replay.comparisons import by_cell, comparisons
 from nbdag.replay.cost import CostModel
 from nbdag.replay.demands import impossible_steps
 from nbdag.replay.mincut import FlowNetwork
-from nbdag.replay.planner import Preferences, cheapest, evaluate, make_plan, pose
+from nbdag.replay.planner import STAYS, Preferences, Problem, cheapest, choose, evaluate, make_plan, pose, stored_bytes
 
 NEVER = Hazard(Reluctance.NEVER, "it asks the user")
 CLOCK = Hazard(Reluctance.LAST_RESORT, "it reads the clock")
@@ -190,23 +193,241 @@ def graphs(draw: st.DrawFn) -> SessionGraph:
     )
 
 
-@settings(max_examples=400, deadline=None)
-@given(graphs())
-def test_the_plan_is_as_cheap_as_the_best_of_all_subsets(graph: SessionGraph) -> None:
+tags = st.frozensets(st.integers(0, 13), max_size=2)
+wishes = st.builds(Preferences, never_rerun=tags, always_store=tags, recompute=tags)
+
+
+def possible_choices(problem: Problem) -> Iterator[tuple[int, frozenset[int]]]:
+    """Every choice there is, with its cost: brute force over all subsets."""
+    numbers = [n for n in range(len(problem.graph.covariables)) if n not in problem.lost]
+    for size in range(len(numbers) + 1):
+        for combination in itertools.combinations(numbers, size):
+            stored = frozenset(combination)
+            allowed = problem.must_store <= stored and problem.must_replay.isdisjoint(stored)
+            if allowed and not any(problem.given(n) for n in stored):
+                cost = evaluate(problem, stored)
+                if cost is not None:
+                    yield cost, stored
+
+
+@settings(max_examples=250, deadline=None)
+@given(graphs(), wishes)
+def test_the_plan_is_as_cheap_as_the_best_of_all_subsets(graph: SessionGraph, preferences: Preferences) -> None:
     try:
-        problem = pose(graph, CostModel(1e6))
+        problem = pose(graph, CostModel(1e6), preferences)
     except PlanError:
         return
-    numbers = [n for n in range(len(graph.covariables)) if n not in problem.lost]
-    best = min(
-        cost
-        for size in range(len(numbers) + 1)
-        for stored in itertools.combinations(numbers, size)
-        if problem.must_store <= set(stored)
-        and not any(problem.given(n) for n in stored)
-        and (cost := evaluate(problem, frozenset(stored))) is not None
-    )
+    best = min(cost for cost, _ in possible_choices(problem))
     assert evaluate(problem, cheapest(problem)) == best
+
+
+@settings(max_examples=200, deadline=None)
+@given(graphs(), st.sampled_from([0, 10**6, 5 * 10**6, 6 * 10**6, 11 * 10**6]))
+def test_what_fits_is_as_cheap_as_the_best_subset_that_fits(graph: SessionGraph, most: int) -> None:
+    try:
+        problem = pose(graph, CostModel(1e6), Preferences(max_bytes=most))
+    except PlanError:
+        return
+    fitting = [cost for cost, stored in possible_choices(problem) if stored_bytes(problem, stored) <= most]
+    try:
+        chosen = choose(problem)
+    except PlanError as error:
+        assert not fitting
+        smallest = min(stored_bytes(problem, stored) for _, stored in possible_choices(problem))
+        assert f"the smallest plan there is stores {smallest} bytes" in str(error)
+        return
+    assert stored_bytes(problem, chosen) <= most
+    assert evaluate(problem, chosen) == min(fitting)
+
+
+@settings(max_examples=100, deadline=None)
+@given(graphs(), wishes)
+def test_a_plan_is_never_dearer_than_any_plain_way(graph: SessionGraph, preferences: Preferences) -> None:
+    try:
+        plan = make_plan(graph, CostModel(1e6), preferences)
+    except PlanError:
+        return
+    assert plan.cost <= plan.store_all_cost and plan.cost <= plan.replay_all_cost
+    chosen, *others = comparisons(graph, CostModel(1e6), preferences, plan)
+    assert chosen.cost == pytest.approx(plan.cost)
+    lost = set(chosen.lost)
+    for other in others:  # a way that loses more may be cheaper, and is no match
+        assert other.cost >= chosen.cost * (1 - 1e-9) or set(other.lost) > lost, other.name
+
+
+def renamed(graph: SessionGraph, order: list[int]) -> SessionGraph:
+    """``graph`` with other names, which sort in another order, and its covariables in the order of these."""
+    names = sorted({v.name for step in graph.steps for v in (*step.inputs, *step.outputs)})
+    new = {name: f"n{order[index % len(order)]:03d}_{index}" for index, name in enumerate(names)}
+
+    def versions(old: tuple[Version, ...]) -> tuple[Version, ...]:
+        return tuple(sorted(Version(new[version.name], version.made_by) for version in old))
+
+    steps = tuple(
+        replace(
+            step,
+            inputs=versions(step.inputs),
+            outputs=versions(step.outputs),
+            binds=tuple(sorted(new[name] for name in step.binds)),
+        )
+        for step in graph.steps
+    )
+    covariables = []
+    for covariable in graph.covariables:
+        moved = versions(covariable.versions)
+        covariables.append(replace(covariable, names=tuple(version.name for version in moved), versions=moved))
+    return SessionGraph(steps, tuple(sorted(covariables, key=lambda covariable: covariable.names)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(graphs(), st.permutations(range(8)))
+def test_names_and_their_order_decide_nothing(graph: SessionGraph, order: list[int]) -> None:
+    def sides(some: SessionGraph) -> set[tuple[tuple[int, ...], str]] | None:
+        try:
+            plan = make_plan(some, CostModel(1e6))
+        except PlanError:
+            return None
+        makers = {v.name: v.made_by for c in some.covariables for v in c.versions}
+        return {
+            (tuple(sorted((makers[name], len(d.names)) for name in d.names)), d.action.value)  # type: ignore[misc]
+            for d in plan.decisions
+        }
+
+    assert sides(graph) == sides(renamed(graph, order)) and sides(graph) == sides(graph)
+
+
+# ------------------------------------------------------------------------------------------------ what is asked for
+
+TAGS = [
+    (
+        "what a cell made that is never to run again is stored, whatever its size",
+        session("-> a", sizes={"a": 10**9}),
+        Preferences(never_rerun=frozenset({0})),
+        {"a": "store"},
+    ),
+    (
+        "what cannot be stored and may not run again is lost",
+        session("-> gen", "-> x", unstorable=["gen"]),
+        Preferences(never_rerun=frozenset({0})),
+        {"gen": "lose", "x": "store"},
+    ),
+    (
+        "a definition comes back although its cell is not to run again",
+        session("-> f", definitions=[0]),
+        Preferences(never_rerun=frozenset({0})),
+        {"f": "replay"},
+    ),
+    (
+        "what is always to be stored is, however cheap it is to make",
+        session("-> a", "-> b", sizes={"a": 10**9, "b": 10**9}),
+        Preferences(always_store=frozenset({0})),
+        {"a": "store", "b": "replay"},
+    ),
+    (
+        "what is always to be stored and cannot be is replayed",
+        session("-> gen", unstorable=["gen"]),
+        Preferences(always_store=frozenset({0})),
+        {"gen": "replay"},
+    ),
+    (
+        "what is to be made again is, however long it takes",
+        session("-> a", "a -> b", seconds={0: 99, 1: 99}),
+        Preferences(recompute=frozenset({1})),
+        {"a": "store", "b": "replay"},
+    ),
+    (
+        "storing wins over making again",
+        session("-> a", seconds={0: 99}),
+        Preferences(recompute=frozenset({0}), always_store=frozenset({0})),
+        {"a": "store"},
+    ),
+    (
+        "a name that is given wins over a tag",
+        session("-> a", "-> b", sizes={"a": 10**9}),
+        Preferences(
+            always_store=frozenset({0}), replay=frozenset({"a"}), recompute=frozenset({1}), store=frozenset({"b"})
+        ),
+        {"a": "replay", "b": "store"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("sentence", "graph", "preferences", "expected"), TAGS, ids=[row[0] for row in TAGS])
+def test_tags(sentence: str, graph: SessionGraph, preferences: Preferences, expected: dict[str, str]) -> None:
+    assert actions(graph, preferences) == expected
+
+
+def test_a_knapsack_is_filled_by_the_best_and_not_by_the_next_best() -> None:
+    # Worth 60, 50 and 50 seconds; only the last two fit into ten megabytes together.
+    graph = session(
+        "-> a", "-> b", "-> c", seconds={0: 60, 1: 50, 2: 50}, sizes={"a": 6 * 10**6, "b": 5 * 10**6, "c": 5 * 10**6}
+    )
+    assert actions(graph, Preferences(max_bytes=10**7)) == {"a": "replay", "b": "store", "c": "store"}
+
+
+def test_what_does_not_fit_is_an_error_that_names_the_smallest() -> None:
+    graph = session("-> a", "-> b", sizes={"a": 10**6}, hazards={0: [NEVER]})
+    with pytest.raises(PlanError, match="the smallest plan there is stores 1000000 bytes"):
+        make_plan(graph, CostModel(), Preferences(max_bytes=10**6 - 1))
+    assert actions(graph, Preferences(max_bytes=10**6)) == {"a": "store", "b": "replay"}
+
+
+NOISE = [0.92, 0.95, 0.98, 1.0, 1.02, 1.05, 1.08]
+
+
+@pytest.mark.parametrize("seconds", [1.9, 2.0, 2.002, 2.1])
+def test_noise_does_not_move_a_variable_to_the_other_side(seconds: float) -> None:
+    # Storing a takes two seconds both ways at 1 MB/s, making it again about as long; b and c are no question.
+    def side(noise: float, preferences: Preferences) -> str:
+        times = {0: seconds * noise, 1: 60}
+        graph = session("-> a", "-> b", "-> c", seconds=times, sizes={"a": 10**6, "c": 10**8})
+        return actions(graph, preferences)["a"]
+
+    for before in (Preferences(stored_before=frozenset("a")), Preferences(replayed_before=frozenset("a"))):
+        assert len({side(noise, before) for noise in NOISE}) == 1
+    assert side(1.0, Preferences(stored_before=frozenset("a"))) == "store"
+    assert side(1.0, Preferences(replayed_before=frozenset("a"))) == "replay"
+
+
+def test_the_earlier_choice_does_not_outweigh_a_plain_advantage() -> None:
+    graph = session("-> a", "-> b", seconds={0: 60, 1: 0.001}, sizes={"a": 10**6, "b": 10**6})
+    before = Preferences(stored_before=frozenset("b"), replayed_before=frozenset("a"))
+    assert actions(graph, before) == {"a": "store", "b": "replay"}
+
+
+@settings(max_examples=100, deadline=None)
+@given(graphs(), st.frozensets(st.sampled_from([f"v{i}" for i in range(8)])))
+def test_not_even_for_the_sake_of_an_earlier_choice_dearer_than_a_plain_way(
+    graph: SessionGraph, before: frozenset[str]
+) -> None:
+    preferences = Preferences(stored_before=before, replayed_before=frozenset(f"v{i}" for i in range(8)) - before)
+    try:
+        plan = make_plan(graph, CostModel(1e6), preferences)
+    except PlanError:
+        return
+    assert plan.cost <= plan.store_all_cost and plan.cost <= plan.replay_all_cost
+    assert plan.cost <= make_plan(graph, CostModel(1e6)).cost * STAYS + 1e-9
+
+
+def test_a_cell_goes_as_a_whole_where_cells_are_compared() -> None:
+    graph = session("-> a", "a -> b", "b -> c", seconds={0: 5, 1: 1, 2: 1}, unstorable=["b"])
+    graph = replace(graph, steps=tuple(replace(step, execution=step.position // 2) for step in graph.steps))
+    whole = by_cell(graph)
+    assert [step.seconds for step in whole.steps] == [6, 1]
+    assert [[v.made_by for v in c.versions] for c in whole.covariables] == [[0], [0], [1]]
+    by_name = {other.name: other for other in comparisons(graph, CostModel(1e6), Preferences())}
+    assert by_name["store-all"].exceptions == ("b",) and by_name["replay-all"].exceptions == ()
+    assert by_name["plan"].replay_seconds == 1 and by_name["per-cell"].replay_seconds == 6
+
+
+def test_what_is_replayed_in_any_case_is_so_cell_by_cell() -> None:
+    # cell 1: import slow; a = 1     cell 2: b = slow.f(a)
+    graph = session("-> slow", "-> a", "slow a -> b", seconds={0: 3, 1: 1, 2: 1}, definitions=[0])
+    graph = replace(graph, steps=tuple(replace(step, execution=step.position // 2) for step in graph.steps))
+    by_name = {other.name: other for other in comparisons(graph, CostModel(1e6), Preferences())}
+    plan, whole = by_name["plan"], by_name["per-cell"]
+    for way in (plan, whole):
+        assert (way.cost, way.replay_seconds, way.replayed_statements) == (plan.cost, 3, 1)
 
 
 @settings(max_examples=200, deadline=None)

@@ -1,11 +1,13 @@
-"""An analysis and a compilation with everything in them that a report has to cope with."""
+"""An analysis, a plan and a compilation with everything in them that a report has to cope with."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 
 from nbdag.model import (
     Action,
+    Alternative,
     Analysis,
     Bundle,
     CellSummary,
@@ -15,10 +17,14 @@ from nbdag.model import (
     Diagnostic,
     Edge,
     Evidence,
+    Explanation,
     Load,
+    Obstacle,
     Outcome,
     Place,
     Plan,
+    Planned,
+    Reluctance,
     Replay,
     Severity,
     ValueKind,
@@ -113,4 +119,63 @@ COMPILED = Compiled(
     diagnostics=ANALYSIS.diagnostics[:1],
     bandwidth=50e6,
     seconds=3.0,
+    bandwidth_source="given",
+    alternatives=(
+        Alternative("plan", 0.2, 3_100_000, 0.1, 1, (), ("gen",)),
+        Alternative("store-all", inf, 3_100_000, 0.1, 1, ("gen",), ("gen",)),
+        Alternative("replay-all", 75.1, 0, 75.0, 3, (), ("gen",)),
+        Alternative("per-cell", 2e7 + 0.25, 3_100_000, 0.15, 2, (), ("gen", "part")),
+    ),
+)
+
+_LOAD = Replay(3, "cell 2", 1, 'df = pd.read_csv("[bold]wine[/bold].csv")\n# the rest', ("df",), 0.01)
+_CUT = Replay(4, "cell 3", 1, "part = df['[/]'] < 3 & df['<b>']", ("part",), 75.0)
+_LOCK = Obstacle("gen.lock: a lock belongs to its process")
+_CLOCK = Obstacle("it depends on the moment it runs (time.time)", "cell 3, line 4", Reluctance.LAST_RESORT)
+_FILE = Obstacle("it reads wine.csv, which the target may lack", "cell 2, line 1", Reluctance.RISK)
+_NETWORK = Obstacle("it uses the network (requests.get)", "cell 3, line 2")
+
+_LINKED = Decision(("df", "part"), Action.STORE, "it reads wine.csv", 0.124, 105.01, 3_100_000)
+_GIVEN = Decision(("np", "pd"), Action.REPLAY, "definition", 0.0001, 0.0, 0)
+_LOST = Decision(("gen",), Action.LOSE, "a generator cannot be [red]stored", inf, inf, 0)
+
+PLANNED = Planned(
+    session="wine-123abc",
+    notebook="wine [red].ipynb",
+    plan=replace(COMPILED.plan, decisions=(_LINKED, _GIVEN, _LOST)),
+    variables=VARIABLES,
+    alternatives=COMPILED.alternatives,
+    explanations=(
+        Explanation(
+            "df",
+            _LINKED,
+            "pandas.DataFrame",
+            linked=("part",),
+            statements=(_LOAD, _CUT),
+            replay_seconds=75.01,
+            definitions=2,
+            shared=(3,),
+            against_replaying=(_FILE,),
+            plan_cost=0.2,
+            other_way=105.2,
+            turning_point=60e3,
+        ),
+        Explanation("np", _GIVEN, "module", statements=COMPILED.plan.steps[:1], given=True),  # type: ignore[arg-type]
+        Explanation(
+            "gen",
+            _LOST,
+            "generator",
+            statements=(_CUT,),
+            replay_seconds=75.0,
+            against_storing=(_LOCK,),
+            against_replaying=(_NETWORK, _CLOCK),
+        ),
+    ),
+    diagnostics=(
+        Diagnostic("unknown-tag", Severity.WARNING, "nbdag-x is no tag <b>", 1, hint="did you mean nbdag-y?"),
+    ),
+    bandwidth=50e6,
+    bandwidth_source="measured in /data",
+    max_bytes=2_000_000_000,
+    seconds=0.5,
 )

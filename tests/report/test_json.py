@@ -8,8 +8,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from nbdag import model
-from nbdag.report.json import VERSION, analysis_as_json, compiled_as_json, sessions_as_json
-from tests.report.samples import ANALYSIS, COMPILED
+from nbdag.report.json import VERSION, analysis_as_json, compiled_as_json, planned_as_json, sessions_as_json
+from tests.report.samples import ANALYSIS, COMPILED, PLANNED
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "schema.md"
 
@@ -46,6 +46,28 @@ def test_a_compilation() -> None:
     assert document["verdict"]["comparisons"][3]["result"] == "missing"
 
 
+def test_a_plan() -> None:
+    document = json.loads(planned_as_json(PLANNED, "0.1.0"))
+    assert (document["format"], document["lost"], document["max_bytes"]) == ("nbdag-plan", ["gen"], 2_000_000_000)
+    assert [way["name"] for way in document["alternatives"]] == ["plan", "store-all", "replay-all", "per-cell"]
+    assert document["alternatives"][1]["cost"] is None
+    df, np, gen = document["explanations"]
+    assert df["statements"][1] == {
+        "position": 4,
+        "cell": "cell 3",
+        "line": 1,
+        "code": "part = df['[/]'] < 3 & df['<b>']",
+        "seconds": 75.0,
+    }
+    assert (df["other_way"], df["turning_point"], np["given"]) == (105.2, 60e3, True)
+    assert gen["against_replaying"][1] == {
+        "reason": "it depends on the moment it runs (time.time)",
+        "at": "cell 3, line 4",
+        "grade": "last-resort",
+    }
+    assert gen["words"][0] == "It cannot be stored: at gen.lock, a lock belongs to its process."
+
+
 def test_sessions() -> None:
     document = json.loads(sessions_as_json([{"id": "a"}], "0.1.0"))
     assert document == {"format": "nbdag-sessions", "version": VERSION, "nbdag": "0.1.0", "sessions": [{"id": "a"}]}
@@ -72,5 +94,6 @@ def test_every_key_is_in_the_documentation() -> None:
 
     collect(json.loads(analysis_as_json(ANALYSIS, "")))
     collect(json.loads(compiled_as_json(COMPILED, "", lost=())))
+    collect(json.loads(planned_as_json(PLANNED, "")))
     keys |= {field.name for field in fields(model.FileUse)}
     assert keys - documented == set()

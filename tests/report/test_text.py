@@ -5,18 +5,18 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from nbdag.errors import UsageError
 from nbdag.model import Compiled, Verdict
 from nbdag.report.analysis import print_analysis
 from nbdag.report.compiled import lost_names, print_compiled
+from nbdag.report.plan import print_plan
 from nbdag.report.progress import TerminalProgress
-from nbdag.report.rates import parse_rate
 from nbdag.report.tables import Column, Page
 from nbdag.report.units import say_bytes, say_count, say_seconds
-from tests.report.samples import ANALYSIS, COMPILED
+from tests.report.samples import ANALYSIS, COMPILED, PLANNED
 
 
 class Terminal(io.StringIO):
@@ -44,7 +44,12 @@ def squeezed(text: str) -> str:
     return re.sub(r"[\s─]+", "", text)
 
 
-REPORTS = [lambda page: print_analysis(ANALYSIS, page), lambda page: print_compiled(COMPILED, page)]
+REPORTS = [
+    lambda page: print_analysis(ANALYSIS, page),
+    lambda page: print_compiled(COMPILED, page),
+    lambda page: print_plan(PLANNED, page),
+    lambda page: print_plan(replace(PLANNED, asked=("df", "np", "gen")), page),
+]
 
 
 @pytest.mark.parametrize("report", REPORTS)
@@ -100,11 +105,14 @@ def test_every_fact_of_a_compilation_is_there() -> None:
     assert any("df, part" in row and "3.1 MB" in row and "cheaper than 75 s" in row for row in rows)
     assert any(row.startswith("np, pd") and "an import" in row for row in rows)
     assert "2 stored (3.1 MB), 2 replayed (1 statement, 100 ms), 1 lost" in lines
-    assert any(
-        "this plan costs 200 ms (objective migrate at 50.0 MB/s); storing everything: impossible (np, pd, gen); "
-        "replaying everything: 75 s" in line
-        for line in lines
-    )
+    assert "objective migrate, destination 50.0 MB/s (given)" in lines
+    compared = [line for line in lines if line.startswith(("this plan", "store ev", "replay ev", "cell by"))]
+    assert [" ".join(line.split()) for line in compared] == [
+        "this plan 200 ms 3.1 MB 1 100 ms loses gen",
+        "store everything impossible 3.1 MB 1 100 ms has to replay gen; loses gen",
+        "replay everything 75 s 0 B 3 75 s loses gen",
+        "cell by cell 250 ms + 2 not exact 3.1 MB 2 150 ms loses gen and part",
+    ]
     assert any("2 blobs of 3.0 MB, 1 of them there already" in line for line in lines)
     assert any("3 of 4 identical, 1 missing; restored in 900 ms, after 2 rounds" in line for line in lines)
     assert "    gen: missing (lost by the plan)" in lines
@@ -112,8 +120,6 @@ def test_every_fact_of_a_compilation_is_there() -> None:
 
 
 def test_a_bundle_that_was_not_verified_says_so() -> None:
-    from dataclasses import replace
-
     text = printed(lambda page: print_compiled(replace(COMPILED, verdict=Verdict(verified=False)), page))
     assert "not verified" in text
 
@@ -181,28 +187,6 @@ def test_counts() -> None:
         "2 cells",
         "0 copies",
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "rate"),
-    [
-        ("auto", None),
-        ("50MB/s", 50e6),
-        ("1.5 GB/s", 1.5e9),
-        ("100Mbit/s", 12.5e6),
-        ("100Mbps", 12.5e6),
-        ("64KiB/s", 65536.0),
-        ("2GB", 2e9),
-    ],
-)
-def test_speeds(text: str, rate: float | None) -> None:
-    assert parse_rate(text) == rate
-
-
-@pytest.mark.parametrize("text", ["", "fast", "50", "0MB/s", "-1MB/s", "MB/s", "5 parsecs"])
-def test_what_is_no_speed_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="not a speed"):
-        parse_rate(text)
 
 
 @pytest.mark.parametrize(

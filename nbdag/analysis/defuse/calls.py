@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from nbdag.analysis import effects, purity
 from nbdag.analysis.defuse import tree
@@ -20,6 +21,7 @@ from nbdag.analysis.defuse.values import (
     IMMUTABLE,
     ITERATORS,
     NONE,
+    NOTHING,
     UNKNOWN,
     UserFunction,
     Value,
@@ -40,6 +42,11 @@ MUTATORS = words(
 )
 SURE_MUTATORS = words("append extend insert clear reverse add discard pop popitem setdefault popleft update")
 OPAQUE_BUILTINS = words("exec eval compile globals locals __import__ get_ipython execfile")
+FRAMES = words("sys._getframe inspect.currentframe inspect.stack inspect.getouterframes")
+# Functions that look for names in the text they are given, though they change nothing.
+EVALUATORS = ("pandas.eval", "statsmodels.formula.", "patsy.", "string.Template", "duckdb.", "pandasql.", "numexpr.",
+              "timeit.", "polars.sql", "polars.SQLContext")  # fmt: skip
+NOBODY_KNOWS = Signature(everything=True)
 MAX_ROOTS = 40  # x2 = f(x1); x3 = f(x2); ...: how far back what nobody knows is followed
 _QUERY_NAME = re.compile(r"@([^\W\d]\w*)")
 
@@ -53,8 +60,11 @@ class Calls(Following):
         unused, self.unused = self.unused, False
         func = node.func
         if func.__class__ is tree.Attribute:
-            receiver = self.silent(func.value)
             name: str = func.name
+            # "{a}".format(**globals()): the text says which names
+            receiver = self.expr(func.value) if name in ("format", "format_map") else self.silent(func.value)
+            if receiver.functions:
+                self._of_element(receiver, name, called=True)
             if receiver.path or receiver.klass is not None:
                 callee = self.attribute(receiver, name, node.at)
                 if callee.path or callee.functions or callee.klass is not None:
@@ -66,7 +76,7 @@ class Calls(Following):
 
     def _arguments(self, node: tree.Call, quiet: bool) -> Given:
         given: Given = []
-        self.quiet += quiet
+        around, self.quiet = self.quiet, int(quiet)
         for argument in node.arguments:
             if argument.__class__ is tree.Argument and argument.star == "*":
                 value = self.expr(argument.value)
@@ -75,7 +85,7 @@ class Calls(Following):
                 given.append(("", "**", self.expr(argument.value).part()))
             else:
                 given.append((argument.keyword, "", self.expr(argument.value)))
-        self.quiet -= quiet
+        self.quiet = around
         return given
 
     # ------------------------------------------------------------------------------------------ plain callees
@@ -84,9 +94,13 @@ class Calls(Following):
         path = callee.path
         if path and not callee.functions and callee.klass is None:
             return self._call_path(purity.canonical(path), node, callee)
-        if callee.functions:
+        # K.m = f puts f into K, but K() is no call of f.
+        instance = callee.klass is not None and callee.type in ("class", "instance")
+        if not instance and any(not function.stands_for_instance for function in callee.functions):
             given = self._arguments(node, quiet=True)
             return self._call_functions(callee, given, node)
+        if callee.functions:
+            self._of_element(callee, "__call__", called=True)
         if callee.klass is not None:
             given = self._arguments(node, quiet=callee.klass.known())
             if callee.made:
@@ -104,7 +118,7 @@ class Calls(Following):
         if self.deferred:
             return self.unknown(given, node, callee)
         result: Value | None = None
-        several = len(callee.functions) > 1
+        several = len(callee.functions) > 1 or callee.type == "wrapped"  # by somebody who need not call it
         self.doubt += several
         for function in callee.functions:
             before = self.site
@@ -114,6 +128,8 @@ class Calls(Following):
             self.site = before
             result = returned if result is None else join(result, returned)
         self.doubt -= several
+        if callee.type == "cached":
+            self.mutate(callee, node.at, certain=False)
         if callee.type == "wrapped":
             # A decorator or partial that nobody knows: the arguments reach it too.
             for _, _, value in given:
@@ -123,7 +139,7 @@ class Calls(Following):
 
     def _call_path(self, path: str, node: tree.Call, callee: Value) -> Value:
         name = path.removeprefix("builtins.")
-        if name in OPAQUE_BUILTINS or (name == "vars" and not node.arguments):
+        if name in OPAQUE_BUILTINS or (name in ("vars", "dir") and not node.arguments):
             given = self._arguments(node, quiet=False)
             self.opaque()
             self._call_back(given, node, Signature())
@@ -131,6 +147,7 @@ class Calls(Following):
         signature = purity.of_function(path)
         before = self.quiet
         known = signature is not None and not signature.opaque and not signature.everything
+        known = known and not path.startswith(EVALUATORS)
         given = self._arguments(node, quiet=known)
         self.quiet = before
         rules = effects.of_call(path)
@@ -139,14 +156,18 @@ class Calls(Following):
                 self.effect(rule.kind, name, rule.certainty, node.at, node.end)
         if path == "functools.partial" and given and given[0][2].functions:
             return self._partial(given)
+        if path in ("functools.wraps", "functools.lru_cache"):
+            # wraps(f) and lru_cache(size) make decorators, and call nothing.
+            made = given[0][2] if given and path == "functools.lru_cache" else UNKNOWN
+            return Value("cached", functions=made.functions) if made.functions else Value(path=path)
         if path in _ON_ATTRIBUTES and given:
             return self._on_attributes(path, given, node)
-        if signature is None and path.rpartition(".")[2] in ("query", "evaluate"):
+        if signature is None and (path.rpartition(".")[2] in ("query", "evaluate") or path in FRAMES):
             self.opaque()
         if signature is None:
             kind = path if path.rpartition(".")[2][:1].isupper() else "object"
             return self.unknown(given, node, None, kind)
-        if signature.opaque:
+        if signature.opaque or path in FRAMES:
             self.opaque()
         result = self._apply(signature, None, given, node)
         if path in RANDOM_ESTIMATORS and without_random_state(_shape(node, given)):
@@ -183,6 +204,13 @@ class Calls(Following):
             key = node.arguments[1].value
             if isinstance(key, tree.Text):
                 return self.attribute(target, key.value, node.at)
+            if target.klass is not None and target.made:
+                # Nobody knows which; any method may be called by what is returned.
+                bound = tuple(
+                    UserFunction(f.code, f.closure, f.defaults, f.owner, target, f.given)
+                    for _, f in target.klass.methods()
+                )
+                return Value("method", "", target.own, target.shared, target.inner, bound)
         return target.part()
 
     # ------------------------------------------------------------------------------------------ methods
@@ -205,7 +233,9 @@ class Calls(Following):
                 return self._apply(signature, receiver, given, node)
         inherited = self._inherited(receiver, name)
         query = name in ("query", "eval", "evaluate") and not (receiver.klass is not None and receiver.klass.known())
+        self.doubt += 1
         named = query and self._query(node)
+        self.doubt -= 1
         given = self._arguments(node, quiet=False)
         if query and not named and (name == "query" or any(v.type == "str" for _, _, v in given)):
             self.opaque()
@@ -263,14 +293,25 @@ class Calls(Following):
         arguments = [value for _, _, value in given]
         if signature.everything:
             return self.unknown(given, node, receiver)
-        if signature.receiver and receiver is not None:
-            self.mutate(receiver, at)
+        loose = _uncopied(node)
+        if signature.unless_copied and loose:
+            if receiver is not None:
+                self.mutate(receiver, at, certain=False, deep=True)
+            return self.unknown(given, node, receiver)
+        if (signature.receiver or signature.perhaps) and receiver is not None:
+            self.mutate(receiver, at, certain=signature.receiver)
+            if signature.deep:
+                self.mutate(Value(shared=receiver.inner), at, certain=False)
         inplace = signature.inplace and receiver is not None and self._inplace(node)
         if inplace and receiver is not None:
             self.mutate(receiver, at)
-        for position in signature.positions:
-            if position < len(arguments):
-                self.mutate(arguments[position], at)
+        for position in (*signature.positions, *signature.doubtful):
+            # out, far behind, only where no keyword stands: np.sum(a, axis=0, dtype=d, where=mask)
+            if position < len(arguments) and (position < 2 or not given[position][0]):
+                self.mutate(arguments[position], at, certain=position in signature.positions)
+        if any(keyword.startswith("overwrite") for keyword in loose):
+            for value in arguments:
+                self.mutate(value, at, certain=False)
         for keyword, _, value in given:
             if keyword in signature.keywords or keyword == "out":
                 self.mutate(value, at)
@@ -283,6 +324,8 @@ class Calls(Following):
         self._call_back(given, node, signature, receiver)
         if inplace:
             return NONE
+        if any(keyword.startswith("copy") for keyword in loose) and not signature.view:
+            signature = replace(signature, view=True)
         return self._returned(signature, receiver, arguments)
 
     @staticmethod
@@ -303,8 +346,16 @@ class Calls(Following):
         if signature.element:
             taken = receiver if receiver is not None else arguments[0] if arguments else UNKNOWN
             if taken.elements and taken.type != "dict":
-                return self.iterate(taken, self.statement_at)
-            return taken.part(kind)
+                found = self.iterate(taken, self.statement_at)
+            else:
+                found = taken.part(kind)
+            # d.get(k, default), max(a, b): any of the arguments
+            others = [value for value in arguments if value is not taken and not value.immutable and not value.path]
+            roots = frozenset().union(*(value.roots for value in others))
+            if not roots:
+                return found
+            functions = unique((*found.functions, *(function for value in others for function in value.functions)))
+            return Value(None, "", NOTHING, found.own | found.shared | roots, found.inner, functions)
         if signature.view:
             found = Value(kind)
             for source in sources:
@@ -333,12 +384,12 @@ class Calls(Following):
             if value.path and value.type is None:
                 continue  # a module or a function of one
             self.mutate(value, at, certain=keyword == "out", deep=True)
-        self._call_back(given, node, Signature())
+        self._call_back(given, node, NOBODY_KNOWS)
         shared = frozenset().union(*(v.own | v.shared | v.inner for v in sources if not v.immutable and not v.path))
         if len(shared) > MAX_ROOTS:
             shared = frozenset().union(*(v.own for v in sources if not v.immutable and not v.path))
         functions = unique(tuple(function for value in sources for function in value.functions))
-        if functions and kind == "object":
+        if kind == "object" and any(not function.stands_for_instance for function in functions):
             kind = "wrapped"
         return Value(kind, shared=shared, functions=functions)
 
@@ -350,6 +401,7 @@ class Calls(Following):
         if self.deferred:
             return
         callers = [value for _, _, value in given if value.functions or value.klass is not None]
+        callers += [part for _, _, value in given for part in (value.elements or {}).values() if part.klass is not None]
         if receiver is not None and receiver.functions:
             callers.append(receiver)
         if not callers:
@@ -366,7 +418,10 @@ class Calls(Following):
         self.doubt += 1
         for value in callers:
             for function in value.functions:
-                if not only_iterators or function.code.generator:
+                if function.stands_for_instance and not only_iterators:
+                    held = Value("instance", shared=value.roots, klass=function.owner, made=True)
+                    self._special_uses(held, signature, anything)
+                elif not only_iterators or function.code.generator:
                     self.follow(function, [("", "*", anything), ("", "**", anything)], value)
             if value.klass is not None and not only_iterators:
                 self._special_uses(value, signature, anything)
@@ -374,15 +429,22 @@ class Calls(Following):
         self.site = before
 
     def _special_uses(self, value: Value, signature: Signature, anything: Value) -> None:
-        """What a library can do with an instance (or class) of the user's: its special methods."""
+        """What a library can do with an instance or class of the user's: call its special methods, or, if nobody knows
+        the library, any method."""
         owner = value.klass
         assert owner is not None
         if not value.made:
+            if signature.result in IMMUTABLE:
+                return  # isinstance(x, K)
+            value = Value("instance", own=value.own, shared=value.shared, klass=owner, made=True)
+        # Once per statement is enough: whatever is called, it finds the same roots again.
+        key = ("special", id(owner), signature.everything, value.own | value.shared, anything.shared)
+        if key in self.followed:
             return
-        for name in _LIBRARIES_CALL:
-            found = owner.find(name)
-            if found is not None and found[1].functions:
-                self.follow_bound(found[1].functions[0], value, [("", "*", anything)], value)
+        self.followed[key] = NONE
+        for name, function in owner.methods():
+            if signature.everything or (name[:2] == "__" and (name not in _MAKING or value.type == "instance")):
+                self.follow_bound(function, value, [("", "*", anything)], value)
 
     def instantiate(self, callee: Value, given: Given, node: tree.Call) -> Value:
         """A new instance of the user's class ``callee``."""
@@ -391,7 +453,7 @@ class Calls(Following):
         instance = Value("instance", klass=owner, made=True)
         instance.inner = frozenset().union(*(v.roots for _, _, v in given if not v.immutable and not v.path))
         instance.functions = unique(tuple(f for _, _, v in given for f in v.functions))
-        found = owner.find("__init__") or owner.find("__new__")
+        found = owner.find("__init__") or owner.find("__new__") or owner.find("__post_init__")
         before = self.site
         if self.site is None:
             self.site = (node.at, max(node.end, node.at + 1))
@@ -407,12 +469,22 @@ class Calls(Following):
 
 
 _STORERS = words("append extend insert add appendleft update setdefault put")
-_LIBRARIES_CALL = (
-    "__call__", "__iter__", "__next__", "__len__", "__getitem__", "__str__", "__repr__", "__eq__", "__lt__",
-)  # fmt: skip
+_MAKING = words("__new__ __init__ __post_init__ __init_subclass__ __class_getitem__ __set_name__ __del__")
 _ON_ATTRIBUTES = frozenset(
     ("builtins.setattr", "builtins.delattr", "builtins.getattr", "builtins.vars", "builtins.hasattr")
 )
+
+
+def _uncopied(node: tree.Call) -> list[str]:
+    """The keywords by which a call asks not to copy what it is given: ``copy=False``, ``overwrite_x=True``."""
+    found = []
+    for argument in node.arguments:
+        name = argument.keyword
+        if name and name.startswith(("copy", "overwrite")):
+            harmless = name.startswith("copy")
+            if not (isinstance(argument.value, tree.Constant) and argument.value.value is harmless):
+                found.append(name)
+    return found
 
 
 def _shape(node: tree.Call, given: Given) -> effects.Shape:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from nbdag.analysis.defuse import tree
 from nbdag.analysis.defuse.calls import Calls
-from nbdag.analysis.defuse.values import UNKNOWN, Frame, UserClass, Value
+from nbdag.analysis.defuse.values import BY_TYPE, UNKNOWN, Frame, UserClass, Value
 from nbdag.analysis.wordlist import words
 
 
@@ -53,6 +53,8 @@ class Definitions(Calls):
                 made = self.follow(function, [("", "", value)], decorator)
             self.site = site
             return made if made.functions or made.klass else Value(made.type, functions=value.functions)
+        if path in _CACHES or decorator.type in _CACHES:
+            return Value("cached", functions=value.functions, klass=value.klass)
         if path in _TRANSPARENT:
             return value
         if path.startswith(_TRANSPARENT_ROOTS):
@@ -66,17 +68,23 @@ class Definitions(Calls):
         before = self._type_frame(node.type_names, node.type_bounds)
         bases: list[UserClass] = []
         foreign: list[str] = []
+        metaclasses: list[Value] = []
         for argument in node.arguments:
             value = self.silent(argument.value)
             if argument.keyword:
                 foreign.append("?")
+                if argument.keyword == "metaclass":
+                    metaclasses.append(Value(own=value.own, klass=value.klass, made=True))
             elif value.klass is not None and not value.made:
                 bases.append(value.klass)
+                metaclasses.extend(value.klass.metaclasses)
             else:
                 foreign.append(value.path.removeprefix("builtins.") or "?")
+        for metaclass in metaclasses:
+            self.perhaps(metaclass, _OF_METACLASS, [UNKNOWN] * 4)
         frame = Frame("class", node.locals, self.frame, node.globals, node.nonlocals)
-        frame.variables["__class__"] = UNKNOWN
-        owner = UserClass(node.name, tuple(bases), tuple(foreign), frame.variables)
+        frame.variables.update(__class__=UNKNOWN, __qualname__=BY_TYPE["str"], __module__=BY_TYPE["str"])
+        owner = UserClass(node.name, tuple(bases), tuple(foreign), frame.variables, metaclasses=tuple(metaclasses))
         self.frame = frame
         for statement in node.body:
             if isinstance(statement, tree.Define):
@@ -105,6 +113,8 @@ class Definitions(Calls):
                     owner.of_class.add(name)
                 elif decorator.id in ("property", "cached_property"):
                     owner.properties.add(name)
+                    if decorator.id == "cached_property":
+                        owner.cached.add(name)
                 else:
                     continue
                 plain = False
@@ -113,6 +123,7 @@ class Definitions(Calls):
                     plain = False
                 elif decorator.name == "cached_property":
                     owner.properties.add(name)
+                    owner.cached.add(name)
         self.define(node)
         made = owner.attributes.get(name)
         if made is not None and not plain and previous is not None and name in owner.properties:
@@ -126,6 +137,8 @@ class Definitions(Calls):
         return False
 
 
+_OF_METACLASS = ("__prepare__", "__new__", "__init__")
+_CACHES = words("functools.cache functools.lru_cache functools.singledispatch")
 _TRANSPARENT = words(
     "staticmethod classmethod property functools.cache functools.lru_cache functools.wraps dataclasses.dataclass "
     "contextlib.contextmanager functools.total_ordering functools.cached_property functools.singledispatch "

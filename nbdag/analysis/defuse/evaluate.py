@@ -31,10 +31,8 @@ class Evaluator(Definitions):
 
     def run(self, body: Iterable[tree.Stmt]) -> bool:
         """Evaluates ``body``; whether control surely does not go on behind it."""
-        left = False
-        for statement in body:
-            left = _STATEMENTS[statement.__class__](self, statement) or left
-        return left
+        # What stands behind a statement that leaves never runs.
+        return any(_STATEMENTS[statement.__class__](self, statement) for statement in body)
 
     # ------------------------------------------------------------------------------------------ binding
 
@@ -76,6 +74,8 @@ class Evaluator(Definitions):
         holder = self.silent(target.value)
         at = self.position(target)
         if holder.path and holder.type is None:
+            if holder.path == "__main__":
+                self.opaque()
             path = purity.canonical(f"{holder.path}.{target.name}")
             if self._store_path(path, at):
                 return
@@ -119,11 +119,11 @@ class Evaluator(Definitions):
         first = node.targets[0]
         if len(node.targets) > 1 and isinstance(first, tree.Name) and not value.immutable and self.frame is None:
             # a = b = []: one object
-            held = self.session.values.get(first.id)
+            held = self.session.get(first.id)
             for target in node.targets[1:]:
                 if isinstance(target, tree.Name) and held is not None and not self.deferred:
                     self.session.bind(target.id, held)
-                    own = self.session.values[target.id]
+                    own = self.session.get(target.id) or held
                     self.session.bind(first.id, Value(held.type, shared=own.own, inner=held.inner, klass=held.klass,
                                                       functions=held.functions, made=held.made))  # fmt: skip
         return False
@@ -178,7 +178,10 @@ class Evaluator(Definitions):
     def _delete(self, node: tree.Delete) -> bool:
         for target in node.targets:
             if isinstance(target, tree.Name):
-                self.read(target.id, target.at)
+                value = self.read(target.id, target.at)
+                self.doubt += 1
+                self.special(value, "__del__", [])
+                self.doubt -= 1
                 self.delete(target.id, target.at)
             elif isinstance(target, tree.Collection):
                 self._delete(tree.Delete(target.items))
@@ -210,7 +213,7 @@ class Evaluator(Definitions):
             value = Value(purity.of_attribute(path.rpartition(".")[0], path.rpartition(".")[2]), path)
             if imported.path.startswith("."):
                 value = Value(path=imported.path)
-            old = self.session.values.get(imported.name)
+            old = self.session.get(imported.name)
             if "." in imported.path and imported.bind == imported.name and old is not None and old.path == path:
                 self.read(imported.name, imported.at)  # import a.b after import a: changes a
             self.bind(imported.name, value, imported.at)
@@ -219,17 +222,21 @@ class Evaluator(Definitions):
         return False
 
     def _import_star(self, module: str) -> None:
-        from nbdag.analysis.defuse.stars import names_of
+        from nbdag.analysis.defuse.stars import is_standard, names_of
 
         names = names_of(module)
         if names is None:
             self.opaque()
             return
+        # Another environment may hold another version of a module that is not Python's own.
+        doubt = 0 if is_standard(module) else 1
+        self.doubt += doubt
         for name in names:
             self.bind(name, Value(path=purity.canonical(f"{module}.{name}")), self.statement_at)
+        self.doubt -= doubt
 
     def _assert(self, node: tree.Assert) -> bool:
-        self.silent(node.test)
+        self.tested(node.test)
         if node.message is not None:
             self.doubt += 1
             self.silent(node.message)
@@ -265,10 +272,10 @@ class Evaluator(Definitions):
         return after, left
 
     def _if(self, node: tree.If) -> bool:
-        self.silent(node.test)
-        if isinstance(node.test, tree.Constant) and node.test.value is False:
-            # if False: the compiler drops it
-            return self.run(node.otherwise)
+        known = self.tested(node.test)
+        if known is not None:
+            return self.run(node.body if known else node.otherwise)
+        before = self.definite
         first, first_left = self._maybe(node.body)
         second, second_left = self._maybe(node.otherwise)
         if first_left and second_left:
@@ -279,6 +286,7 @@ class Evaluator(Definitions):
             self.definite = first
         else:
             self.definite = first & second
+        self.settle(before)
         return first_left and second_left
 
     def _for(self, node: tree.For) -> bool:
@@ -310,12 +318,12 @@ class Evaluator(Definitions):
         return 1 if self.branch or self.depth > 1 or self.deferred else 2
 
     def _while(self, node: tree.While) -> bool:
-        self.silent(node.test)
+        if self.tested(node.test) is False:
+            return self.run(node.otherwise)
         for _ in range(self._rounds(node.body)):
             self._maybe(node.body)
         self._maybe(node.otherwise)
-        endless = isinstance(node.test, tree.Constant) and node.test.value is True
-        return endless and False
+        return False
 
     def _with(self, node: tree.With) -> bool:
         doubtful = False
@@ -365,6 +373,7 @@ class Evaluator(Definitions):
             if not gone:
                 ends.append(self.definite)
         self.definite = set.intersection(*ends) if ends else before
+        self.settle(before)
         return self.run(node.final) or not ends
 
     def _match(self, node: tree.Match) -> bool:
@@ -391,6 +400,7 @@ class Evaluator(Definitions):
         if not exhaustive:
             ends.append(before)
         self.definite = set.intersection(*ends) if ends else before
+        self.settle(before)
         return False
 
     def _timed(self, node: tree.Timed) -> bool:

@@ -19,6 +19,7 @@ from nbdag.analysis.defuse.values import (
     UserClass,
     UserFunction,
     Value,
+    carried,
     join,
     unique,
 )
@@ -30,7 +31,12 @@ _OF_OPERATOR = {
     "MatrixMultiply": "matmul", "FloorDivide": "floordiv", "BitOr": "or", "BitAnd": "and", "BitXor": "xor",
     "LeftShift": "lshift", "RightShift": "rshift",
 }  # fmt: skip
+_OF_UNARY = {"Minus": "__neg__", "Plus": "__pos__", "BitInvert": "__invert__"}
+_COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__contains__")
+_FORMATTING = ("__format__", "__str__", "__repr__")
 _NUMBERS = words("int float complex bool scalar")
+_NOBODY_KNOWS = words("object wrapped instance partial")
+_MAKES_MISSING = words("collections.defaultdict collections.Counter")
 _ARRAYS = words("numpy.ndarray pandas.DataFrame pandas.Series pandas.Index polars.DataFrame polars.Series")
 
 
@@ -44,7 +50,34 @@ class Expressions(State):
         return _EXPRESSIONS[kind](self, node)
 
     def _constant(self, node: tree.Constant) -> Value:
+        if isinstance(node.value, str) and not self.quiet:
+            self.mention(node.value)  # bytes
         return BY_TYPE[node.type]
+
+    def tested(self, node: tree.Expr) -> bool | None:
+        """Evaluates a condition; whether it holds, where its text says so: ``if False``, ``if TYPE_CHECKING``."""
+        value = self.silent(node)
+        self._truth(value)
+        if isinstance(node, tree.Constant) and node.type in ("bool", "None", "int"):
+            return None if node.type == "int" and node.value is None else bool(node.value)
+        return False if value.path == "typing.TYPE_CHECKING" else None
+
+    def _truth(self, value: Value) -> None:
+        if value.klass is not None and self.special(value, "__bool__", []) is None:
+            self.special(value, "__len__", [])
+
+    def perhaps(self, value: Value, names: tuple[str, ...], arguments: list[Value]) -> None:
+        """``value`` may be asked for these special methods, if it is an instance of a class of the user's."""
+        if value.klass is not None:
+            # Once per statement is enough: whatever runs, it finds the same roots again.
+            key = ("perhaps", id(value.klass), names, value.own | value.shared, *(a.own | a.shared for a in arguments))
+            if key in self.followed:
+                return
+            self.followed[key] = UNKNOWN
+            self.doubt += 1
+            for name in names:
+                self.special(value, name, arguments)
+            self.doubt -= 1
 
     def _text(self, node: tree.Text) -> Value:
         if not self.quiet:
@@ -67,6 +100,8 @@ class Expressions(State):
 
     def attribute(self, value: Value, name: str, at: int) -> Value:
         """Attribute ``name`` of ``value``; a property of a user's class runs."""
+        if value.functions:
+            self._of_element(value, name)
         if value.klass is not None:
             found = self._class_attribute(value, name, at)
             if found is not None:
@@ -82,6 +117,19 @@ class Expressions(State):
                 return Value(kind)
             return value.part(kind)
         return value.part()
+
+    def _of_element(self, value: Value, name: str, called: bool = False) -> None:
+        """``value`` may be an instance that was taken out of something: its property or method ``name`` may run."""
+        for function in value.functions:
+            owner = function.owner
+            if function.stands_for_instance and owner is not None:
+                found = owner.find(name) or owner.find("__getattr__")
+                if found is None or not found[1].is_callable or not (called or name in found[0].properties):
+                    continue
+                self.doubt += 1
+                instance = Value("instance", "", NOTHING, value.own | value.shared, value.inner, (), owner, True)
+                self.follow_bound(found[1].functions[0], instance, [("", "*", UNKNOWN)], instance)
+                self.doubt -= 1
 
     def _class_attribute(self, value: Value, name: str, at: int) -> Value | None:
         owner = value.klass
@@ -102,13 +150,18 @@ class Expressions(State):
                 return self.follow_bound(dynamic[1].functions[0], value, [("", "", BY_TYPE["str"])], value)
             return None
         home, attribute = found
-        if not attribute.functions:
+        if not attribute.is_callable:
             held = value.part(attribute.type)
+            named = self.session.get(home.name)
+            if named is not None and named.klass is home and not named.made:
+                attribute = attribute.holding((named,))  # K.items is a part of K, whatever instance it is reached by
             return Value(
                 held.type, attribute.path, held.own, held.shared | attribute.roots, held.inner, attribute.functions,
                 attribute.klass, attribute.made,
             )  # fmt: skip
         if name in home.properties and value.made:
+            if name in home.cached:
+                self.mutate(value, at, certain=False)
             return self.follow_bound(attribute.functions[0], value, [], value)
         if name in home.unbound or (not value.made and name not in home.of_class):
             return Value(own=value.own, shared=value.shared, functions=attribute.functions)
@@ -142,9 +195,17 @@ class Expressions(State):
 
     def _subscript(self, node: tree.Subscript) -> Value:
         value = self.silent(node.value)
-        index = [self.silent(part) for part in node.index]
+        # A key of a dict or a frame is no code; nobody knows what something unknown does with it.
+        keyed = value.type is not None and value.type not in _NOBODY_KNOWS and value.klass is None
+        around, self.quiet = self.quiet, int(keyed)
+        index = [self.expr(part) for part in node.index]
+        self.quiet = around
+        if value.type in _MAKES_MISSING:
+            self.mutate(value, self.position(node), certain=False)
         if value.path and value.type is None:
             path = value.path + "[]"
+            if value.path == "sys.modules" and not _other_module(node.index):
+                self.opaque()
             self.path_effects(effects.of_read(value.path), value.path, self.position(node))
             return Value(path=path, own=value.own, shared=value.shared)
         return self.item(value, index, node)
@@ -162,7 +223,7 @@ class Expressions(State):
         first = index[0].type if index else None
         if kind in ("pandas.DataFrame", "polars.DataFrame"):
             if first == "str":
-                return value.part(kind.replace("DataFrame", "Series"))  # pandas < 3: may be a view
+                return value.view(kind.replace("DataFrame", "Series"))  # pandas < 3: may be one
             if first in ("list", "pandas.Series", "numpy.ndarray"):
                 return Value(kind)
             return value.view()
@@ -171,7 +232,7 @@ class Expressions(State):
                 return Value(kind)
             return value.view(kind if node is not None and node.slice else None)
         if kind in ("list", "tuple") and node is not None and node.slice:
-            return value.part(kind)
+            return Value(kind, inner=value.roots, functions=value.functions)  # a new one that holds the same
         if kind is not None:
             return value.part(purity.of_attribute(kind, "[]"))
         return value.part()
@@ -216,18 +277,21 @@ class Expressions(State):
 
     def _collection(self, node: tree.Collection) -> Value:
         for key in node.keys:
-            self.silent(key)
+            self.expr(key)
         own = NOTHING
         inner: frozenset[str] = NOTHING
         functions: tuple[UserFunction, ...] = ()
         elements: dict[str, Value] | None = None
         for number, item in enumerate(node.items):
-            value = self.expr(item)
+            if node.type == "dict" and item.__class__ is tree.Starred:
+                value = self.expr(item.value).part()
+            else:
+                value = self.expr(item)
             if value.type not in IMMUTABLE:
                 if value.own or value.shared or value.inner:
                     inner |= value.roots
-                if value.functions:
-                    functions = unique((*functions, *value.functions))
+                if value.functions or value.klass is not None:
+                    functions = unique((*functions, *carried(value)))
                 if value.klass is not None or value.functions or value.type in _ARRAYS:
                     elements = {} if elements is None else elements
                     key_node = node.keys[number] if len(node.keys) == len(node.items) else None
@@ -238,11 +302,15 @@ class Expressions(State):
 
     def _operation(self, node: tree.Operation) -> Value:
         if node.operator == "Compare":
-            for operand in node.operands:
-                self.silent(operand)
-            return Value()
+            return self._compared(node)
         values = [self.expr(operand) for operand in node.operands]
         if len(values) == 1:
+            if node.operator == "Not":
+                self._truth(values[0])
+            else:
+                made = self.special(values[0], _OF_UNARY.get(node.operator, ""), [])
+                if made is not None:
+                    return made
             only = values[0].type
             return values[0] if only in _NUMBERS else Value(only if only in _ARRAYS else None)
         types = {value.type for value in values}
@@ -270,8 +338,20 @@ class Expressions(State):
             return Value(kind if kind in ("list", "tuple", "set", "dict") else None, inner=inner, functions=functions)
         return Value()
 
+    def _compared(self, node: tree.Operation) -> Value:
+        values = []
+        for number, operand in enumerate(node.operands):
+            self.doubt += number > 1  # a < b < c looks at c only if a < b
+            values.append(self.silent(operand))
+            self.doubt -= number > 1
+        for left, right in pairwise(values):
+            self.perhaps(left, _COMPARISONS, [right])
+            self.perhaps(right, _COMPARISONS, [left])
+        return Value()
+
     def _choice(self, node: tree.Choice) -> Value:
         value = self.expr(node.operands[0])
+        self._truth(value)
         before = set(self.definite)
         self.doubt += 1
         self.branch += 1
@@ -283,7 +363,9 @@ class Expressions(State):
         return value
 
     def _conditional(self, node: tree.Conditional) -> Value:
-        self.silent(node.test)
+        known = self.tested(node.test)
+        if known is not None:
+            return self.expr(node.then if known else node.otherwise)
         before = set(self.definite)
         self.doubt += 1
         self.branch += 1
@@ -298,7 +380,10 @@ class Expressions(State):
 
     def _formatted(self, node: tree.Formatted) -> Value:
         for part in node.parts:
-            self.silent(part)
+            if part.__class__ is tree.Text:
+                self.expr(part)
+            else:
+                self.perhaps(self.silent(part), _FORMATTING, [])
         return BY_TYPE["str"]
 
     def _starred(self, node: tree.Starred) -> Value:
@@ -306,7 +391,15 @@ class Expressions(State):
         return self.iterate(value, self.position(node.value))
 
     def _await(self, node: tree.Await) -> Value:
-        return self.expr(node.value)
+        value = self.expr(node.value)
+        if value.type != "coroutine":
+            return value
+        if node.value.__class__ is not tree.Call:  # a call has just been followed
+            self.doubt += 1
+            for function in value.functions:
+                self.follow(function, [("", "*", UNKNOWN)], value)
+            self.doubt -= 1
+        return (value.elements or {}).get("\0", UNKNOWN)
 
     def _yield(self, node: tree.Yield) -> Value:
         if node.value is not None:
@@ -318,7 +411,7 @@ class Expressions(State):
         self.bind(node.target.id, value, node.target.at, walrus=True)
         if value.immutable or self.frame is not None:
             return value
-        return self.session.values.get(node.target.id, value)
+        return self.session.get(node.target.id) or value
 
     def _lambda(self, node: tree.Lambda) -> Value:
         return Value("function", functions=(self.make_function(node.code, None),))
@@ -366,9 +459,13 @@ class Expressions(State):
         self.definite = before
         self.frame = outer
         inner = frozenset().union(*(value.roots for value in values if not value.immutable))
-        functions = unique(tuple(function for value in values for function in value.functions))
+        functions = unique(tuple(function for value in values for function in carried(value)))
         functions = tuple(f for f in functions if not f.code.generator)
-        return Value(node.type if node.type != "generator" else "iterator", inner=inner, functions=functions)
+        if node.code is not None:
+            # What it reads is read when somebody asks for an element, which may be later.
+            functions = (UserFunction(node.code, outer, {}), *functions)
+            return Value("generator", inner=inner, functions=functions)
+        return Value(node.type, inner=inner, functions=functions)
 
     def assign(self, target: tree.Expr, value: Value) -> None:
         raise NotImplementedError
@@ -380,10 +477,12 @@ class Expressions(State):
             self.effect(rule.kind, path.removeprefix("builtins."), rule.certainty, at, end or at)
 
     def _magic(self, node: tree.MagicValue) -> Value:
-        magic = self.magics[node.index]
+        magic = node.magic if node.magic is not None else self.magics[node.index]
         for name in magic.reads:
             self._fill_in(name, node.at)
-        timed = self.timed.get(node.index)
+        if magic.text:
+            self.mention(magic.text)
+        timed = node.timed or self.timed.get(node.index)
         if timed is not None:
             self.run_timed(timed, node.at)
         for name, path in magic.binds:
@@ -404,7 +503,7 @@ class Expressions(State):
     def run_timed(self, code: tree.Function, at: int) -> None:
         """Evaluates ``code``, which IPython runs in a function of its own; its names are its own."""
         saved, site = self.frame, self.site
-        self.frame = Frame("function", code.locals, saved)
+        self.frame = Frame("function", code.locals, saved, code.globals)
         if at >= 0:
             self.site = (at, at + 1)
         self.run(code.body)
@@ -414,6 +513,11 @@ class Expressions(State):
         """The code at hand may touch anything."""
         if not self.deferred:
             self.out.opaque = True
+
+
+def _other_module(index: tuple[tree.Expr, ...]) -> bool:
+    """Whether a key of ``sys.modules`` is surely not the session's own module."""
+    return len(index) == 1 and isinstance(index[0], tree.Text) and index[0].value != "__main__"
 
 
 _EXPRESSIONS: dict[type, Callable[[Any, Any], Value]] = {

@@ -69,6 +69,8 @@ class Following(Expressions):
     @staticmethod
     def _result(function: UserFunction, returned: list[Value]) -> Value:
         if not returned:
+            if function.code.asynchronous and not function.code.generator:
+                return Value("coroutine", functions=(function,), elements={"\0": NONE})
             return Value("generator", functions=(function,)) if function.code.generator else NONE
         result = returned[0]
         for value in returned[1:]:
@@ -76,6 +78,8 @@ class Following(Expressions):
         if function.code.generator:
             inner = frozenset().union(*(value.roots for value in returned if not value.immutable))
             return Value("generator", inner=inner, functions=(function, *result.functions))
+        if function.code.asynchronous:
+            return Value("coroutine", shared=result.roots, functions=(function,), elements={"\0": result})
         return result
 
     def _bind_parameters(self, function: UserFunction, arguments: Given, callee: Value, frame: Frame) -> None:

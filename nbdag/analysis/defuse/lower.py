@@ -5,15 +5,18 @@ Not seen: comments, whitespace, the text of annotations that are strings (they a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 
 from nbdag.analysis.defuse import tree
-from nbdag.analysis.defuse.lower_expressions import ExpressionLowering
+from nbdag.analysis.defuse.lower_expressions import _NO_TIMED, ExpressionLowering
 from nbdag.analysis.defuse.places import Cursor
 from nbdag.analysis.defuse.tree import Expr, Stmt
+
+if TYPE_CHECKING:
+    from nbdag.analysis.magic_table import Magic
 
 _NO_NAMES: frozenset[str] = frozenset()
 
@@ -350,9 +353,14 @@ def lower_timed(module: cst.Module, text: str, cursor: int = 0) -> tree.Function
     return tree.Function("<timed>", 0, (), body, names, globals=frozenset(scope.globals))
 
 
-def lower(module: cst.Module, text: str) -> tree.Lowered:
-    """The top-level statements of ``module``, each line of simple statements as one list."""
-    lowering = Lowering(Cursor(text))
+def lower(
+    module: cst.Module, text: str, magics: Sequence[Magic] = (), timed: Mapping[int, tree.Function] = _NO_TIMED
+) -> tree.Lowered:
+    """The top-level statements of ``module``, each line of simple statements as one list.
+
+    ``magics`` are those that the names in ``text`` stand for, ``timed`` the functions that some of them run.
+    """
+    lowering = Lowering(Cursor(text), magics, timed)
     statements: list[list[Stmt]] = []
     for node in module.body:
         line: list[Stmt] = []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 import libcst as cst
 from libcst._nodes.internal import CodegenState
@@ -12,6 +13,11 @@ from libcst._nodes.internal import CodegenState
 from nbdag.analysis.defuse import tree
 from nbdag.analysis.defuse.places import Cursor
 from nbdag.analysis.defuse.tree import MAGIC_NAME, Expr
+
+if TYPE_CHECKING:
+    from nbdag.analysis.magic_table import Magic
+
+_NO_TIMED: Mapping[int, tree.Function] = {}
 
 
 class Scope:
@@ -31,8 +37,12 @@ class Scope:
 class ExpressionLowering:
     """Lowers the statements of one text; ``cursor`` must stand before the first of them."""
 
-    def __init__(self, cursor: Cursor) -> None:
+    def __init__(
+        self, cursor: Cursor, magics: Sequence[Magic] = (), timed: Mapping[int, tree.Function] = _NO_TIMED
+    ) -> None:
         self.cursor = cursor
+        self.magics = magics
+        self.timed = timed
         self.scopes = [Scope("module", "")]
         self.uncertain = False
         self.lazy_annotations = False
@@ -56,6 +66,8 @@ class ExpressionLowering:
     def name(self, node: cst.Name) -> tree.Name:
         value = node.value
         at = self.cursor.name(value)
+        if not value.isascii():
+            value = normalize("NFKC", value)  # as Python reads it
         return tree.Name(self.mangled(value) if value.startswith("__") else value, at)
 
     # ------------------------------------------------------------------------------------------ expressions
@@ -69,10 +81,15 @@ class ExpressionLowering:
                 return _CONSTANTS[value]
             if value.startswith("__"):
                 if value.startswith(MAGIC_NAME):
-                    return tree.MagicValue(int(value[len(MAGIC_NAME) : -2]), at)
+                    return self.magic(int(value[len(MAGIC_NAME) : -2]), at)
                 value = self.mangled(value)
-            return tree.Name(value, at)
+            return tree.Name(value if value.isascii() else normalize("NFKC", value), at)
         return _EXPRESSIONS[kind](self, node)
+
+    def magic(self, index: int, at: int) -> tree.MagicValue:
+        """The stand-in for magic number ``index`` of the cell, with all there is to know of it."""
+        magic = self.magics[index] if index < len(self.magics) else None
+        return tree.MagicValue(index, at, magic, self.timed.get(index))
 
     def exprs(self, nodes: Sequence[Any]) -> tuple[Expr, ...]:
         return tuple([self.expr(node) for node in nodes])
@@ -145,7 +162,8 @@ class ExpressionLowering:
             generators.append(tree.Generator(target, iterable, tuple([self.expr(test.test) for test in part.ifs])))
             part = part.inner_for_in
         self.scopes.pop()
-        return tree.Comprehension(kind, elements, tuple(generators), frozenset(scope.bound))
+        code = _consumed(elements[0], generators, frozenset(scope.bound)) if kind == "generator" else None
+        return tree.Comprehension(kind, elements, tuple(generators), frozenset(scope.bound), code)
 
     def _walrus(self, node: cst.NamedExpr) -> Expr:
         target = self.name(cst.ensure_type(node.target, cst.Name))
@@ -193,6 +211,12 @@ class ExpressionLowering:
 
     def _comparison(self, node: cst.Comparison) -> Expr:
         left = self.expr(node.left)
+        if isinstance(left, tree.Name) and left.id == "__name__" and len(node.comparisons) == 1:
+            right = self.expr(node.comparisons[0].comparator)
+            same = node.comparisons[0].operator.__class__ is cst.Equal
+            if same and isinstance(right, tree.Text):
+                return tree.Constant("bool", right.value == "__main__")  # a notebook is __main__
+            return tree.Operation("Compare", (left, right))
         return tree.Operation("Compare", (left, *[self.expr(target.comparator) for target in node.comparisons]))
 
     def _conditional(self, node: cst.IfExp) -> Expr:
@@ -209,7 +233,7 @@ class ExpressionLowering:
             value = ast.literal_eval(text)
         except (ValueError, SyntaxError):
             value = ""
-        return tree.Text(value) if isinstance(value, str) else tree.Constant("bytes")
+        return tree.Text(value) if isinstance(value, str) else tree.Constant("bytes", value.decode("latin-1"))
 
     def _joined(self, node: cst.ConcatenatedString) -> Expr:
         left, right = self.expr(node.left), self.expr(node.right)
@@ -275,6 +299,17 @@ class ExpressionLowering:
         return self.expr(node)
 
 
+def _consumed(element: Expr, generators: list[tree.Generator], names: frozenset[str]) -> tree.Function:
+    """What a generator expression does when it is consumed, as a function of its first iterable."""
+    body: tuple[tree.Stmt, ...] = (tree.Expression(tree.Yield(element)),)
+    for number, generator in reversed(list(enumerate(generators))):
+        for condition in reversed(generator.conditions):
+            body = (tree.If(condition, body, ()),)
+        body = (tree.For(generator.target, generator.iterable if number else tree.Name(".0", 0), body, ()),)
+    parameters = (tree.Parameter(".0", "positional", None),)
+    return tree.Function("<genexpr>", 0, parameters, body, names | {".0"}, generator=True)
+
+
 def _length_of(node: Any) -> int:
     state = CodegenState("    ", "\n")
     node._codegen(state)
@@ -288,6 +323,7 @@ _CONSTANTS: dict[str, tree.Constant] = {
 }
 _COMPREHENSIONS = {cst.ListComp: "list", cst.SetComp: "set", cst.DictComp: "dict", cst.GeneratorExp: "generator"}
 _COLLECTIONS = {cst.List: "list", cst.Tuple: "tuple", cst.Set: "set"}
+_TRUTHS = {"0": tree.Constant("int", 0), "1": tree.Constant("int", 1)}
 _INTEGER, _FLOAT, _COMPLEX, _ELLIPSIS = (
     tree.Constant("int"), tree.Constant("float"), tree.Constant("complex"), tree.Constant("ellipsis"),
 )  # fmt: skip
@@ -314,7 +350,7 @@ _EXPRESSIONS: dict[type, Callable[[ExpressionLowering, Any], Expr]] = {
     cst.SimpleString: ExpressionLowering._string,
     cst.ConcatenatedString: ExpressionLowering._joined,
     cst.FormattedString: ExpressionLowering._formatted,
-    cst.Integer: lambda _self, _node: _INTEGER,
+    cst.Integer: lambda _self, node: _TRUTHS.get(node.value, _INTEGER),
     cst.Float: lambda _self, _node: _FLOAT,
     cst.Imaginary: lambda _self, _node: _COMPLEX,
     cst.Ellipsis: lambda _self, _node: _ELLIPSIS,

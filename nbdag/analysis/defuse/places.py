@@ -64,7 +64,7 @@ class Lines:
     the user's text is), ascending.
     """
 
-    __slots__ = ("_shifts", "_starts")
+    __slots__ = ("_places", "_shifts", "_starts")
 
     def __init__(self, text: str, shifts: dict[int, list[tuple[int, int]]] | None = None) -> None:
         starts = [0]
@@ -75,6 +75,7 @@ class Lines:
             position = find("\n", position + 1)
         self._starts = starts
         self._shifts = shifts or {}
+        self._places: dict[tuple[int, int], Place] = {}  # what a statement does it mostly does at a few places
 
     def point(self, offset: int) -> tuple[int, int]:
         line = bisect_right(self._starts, offset)
@@ -92,6 +93,13 @@ class Lines:
         return self._starts[line - 1] + column
 
     def place(self, start: int, end: int) -> Place:
+        span = (start, end)
+        found = self._places.get(span)
+        if found is None:
+            found = self._places[span] = self._place(start, end)
+        return found
+
+    def _place(self, start: int, end: int) -> Place:
         starts = self._starts
         line = bisect_right(starts, start)
         if not self._shifts and (line == len(starts) or end < starts[line]):

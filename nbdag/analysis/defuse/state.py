@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from nbdag.analysis.defuse.session import MANY_ROOTS, Visit
 from nbdag.analysis.defuse.tree import Expr, Function, Stmt
 from nbdag.analysis.defuse.values import (
     NOTHING,
@@ -41,64 +42,8 @@ class Magic(Protocol):
     def opaque(self) -> bool: ...
     @property
     def gives(self) -> str: ...
-
-
-class Session:
-    """The names so far. ``names`` exist but nothing is known of them, ``later`` may be bound by other cells."""
-
-    def __init__(self, names: frozenset[str] = NOTHING, later: frozenset[str] = NOTHING) -> None:
-        self.names = names
-        self.later = later
-        self.values: dict[str, Value] = {}
-        self.views: dict[str, set[str]] = {}  # name -> names that may see a change of its object
-
-    def bind(self, name: str, value: Value, weak: bool = False) -> None:
-        held = value.named(name)
-        if weak:
-            old = self.values.get(name)
-            held = join(old, held) if old is not None else held
-        self.values[name] = held
-        self._watch(name, held)
-
-    def hold(self, name: str, others: Iterable[Value]) -> None:
-        """``others`` were put into the object of ``name``."""
-        old = self.values.get(name)
-        if old is None:
-            old = Value(own=frozenset((name,)))
-        held = old.holding(others)
-        if held is not old:
-            self.values[name] = held
-            self._watch(name, held)
-
-    def _watch(self, name: str, held: Value) -> None:
-        for root in held.shared:
-            self.views.setdefault(root, set()).add(name)
-        for root in held.inner:
-            self.views.setdefault(root, set()).add(name)
-
-    def viewers(self, root: str) -> list[str]:
-        """The names whose object may hold or be that of ``root``, sorted."""
-        names = self.views.get(root)
-        if not names:
-            return []
-        live = [name for name in names if name in self.values and name != root and self._sees(name, root)]
-        if len(live) < len(names) - 1:
-            self.views[root] = set(live)
-        return sorted(live)
-
-    def _sees(self, name: str, root: str) -> bool:
-        value = self.values[name]
-        return root in value.shared or root in value.inner
-
-    def forget_types(self) -> None:
-        """Opaque code ran: any name may be bound to something else now."""
-        for name, value in self.values.items():
-            if not value.path and not value.functions and value.klass is None:
-                roots = value.roots - {name}
-                self.values[name] = Value(own=frozenset((name,)), shared=roots)
-
-    def knows(self, name: str) -> bool:
-        return name in self.values or name in self.names
+    @property
+    def text(self) -> str: ...
 
 
 class Recorded:
@@ -117,7 +62,7 @@ class State:
 
     def __init__(
         self,
-        session: Session,
+        session: Visit,
         magics: Sequence[Magic] = (),
         timed: Mapping[int, Function] | None = None,
         lazy_annotations: bool = False,
@@ -185,17 +130,21 @@ class State:
             if name in frame.globals:
                 break
             if frame.kind == "class":
-                if frame is self.frame and name in frame.variables:
-                    return frame.variables[name]
+                if (frame is self.frame and name in frame.variables) or name == "__class__":
+                    return frame.variables.get(name, UNKNOWN)
             elif name in frame.names:
                 value = frame.variables.get(name, UNKNOWN)
                 if frame is not self.frame and frame.kind == "function" and self.site is not None:
-                    return self._captured(value)
+                    return self._captured(value, frame)
                 return value
             frame = frame.parent
         return self._read_global(name, at)
 
-    def _captured(self, value: Value) -> Value:
+    def _closed_over(self, home: Frame) -> frozenset[str]:
+        """The session's names that hold functions made in ``home``: they see what one of them does to its variables."""
+        return self.session.closed_over(home)
+
+    def _captured(self, value: Value, home: Frame) -> Value:
         """``value`` as the state of the closure that is being followed: a change of it changes the closure."""
         frame = self.frame
         while frame is not None and frame.kind != "function":
@@ -203,6 +152,7 @@ class State:
         roots = self.callee.own | self.callee.shared
         if not roots or value.immutable or value.path:
             return value
+        roots |= self._closed_over(home)
         return Value(
             value.type, value.path, value.own, value.shared | roots, value.inner, value.functions, value.klass,
             value.made,
@@ -210,11 +160,11 @@ class State:
 
     def _read_global(self, name: str, at: int) -> Value:
         session = self.session
-        value = session.values.get(name)
+        value = session.get(name)
         if value is None:
-            if name not in session.names:
+            if not session.exists(name):
                 if name in BUILTINS or name in KERNEL_NAMES:
-                    if name in session.later:
+                    if session.comes_later(name):
                         self.access(name, READ, MAY, at)
                     return Value(path="builtins." + name)
                 if HISTORY_NAME.fullmatch(name):
@@ -236,7 +186,7 @@ class State:
                 if outer.kind == "function" and name in outer.names:
                     old = outer.variables.get(name)
                     outer.variables[name] = value if old is None else join(old, value)
-                    self.mutate(Value(shared=self.callee.own | self.callee.shared), at)
+                    self.mutate(Value(shared=self.callee.own | self.callee.shared | self._closed_over(outer)), at)
                     return
                 outer = outer.parent
             return
@@ -254,6 +204,16 @@ class State:
         if self.depth == 0 or certainty is MUST:
             self.definite.add(name)
 
+    def settle(self, before: set[str]) -> None:
+        """What is bound on every way through a statement is bound: ``before`` was for sure in front of it."""
+        if self.deferred or self.certainty() is MAY:
+            return
+        for name in self.definite - before:
+            key = (name, BIND, False)
+            found = self.out.accesses.get(key)
+            if found is not None and found[0] is MAY:
+                self.out.accesses[key] = (MUST, *found[1:])
+
     def delete(self, name: str, at: int) -> None:
         frame = self.frame
         while frame is not None and frame.kind in ("types", "comprehension"):
@@ -265,7 +225,7 @@ class State:
         self.access(name, DELETE, certainty, at)
         if not self.deferred:
             if certainty is MUST:
-                self.session.values.pop(name, None)
+                self.session.drop(name)
             self.definite.discard(name)
 
     # ------------------------------------------------------------------------------------------ changes in place
@@ -282,25 +242,46 @@ class State:
         certainty = self.certainty() if certain else MAY
         for root in _ordered(value.own):
             self._mutate_root(root, certainty, at, spared)
-        for root in _ordered(value.shared | value.inner if deep else value.shared):
+        shared = value.shared | value.inner if deep else value.shared
+        if not shared:
+            return
+        if len(shared) > MANY_ROOTS:
+            self._mutate_many(shared - value.own, at, spared)
+            return
+        for root in _ordered(shared):
             if root not in value.own:
                 self._mutate_root(root, MAY, at, spared)
+
+    def _mutate_many(self, roots: frozenset[str], at: int, spared: frozenset[str]) -> None:
+        """The same for many roots, which are not asked one by one who sees them: x2 = x1.f(); x3 = x2.f(); ..."""
+        for root in sorted(roots):
+            self.access(root, MUTATE, MAY, self.last.get(root, at))
+        if not self.deferred:
+            for name in self.session.viewers_of(roots):
+                if not (spared and self._is_spared(name, spared)):
+                    self.access(name, MUTATE, MAY, at)
 
     def _mutate_root(self, root: str, certainty: Certainty, at: int, spared: frozenset[str]) -> None:
         self.access(root, MUTATE, certainty, self.last.get(root, at))
         if not self.deferred:
             for name in self.session.viewers(root):
-                if spared and self.session.values[name].type in spared:
+                if spared and self._is_spared(name, spared):
                     continue
                 self.access(name, MUTATE, MAY, at)
 
+    def _is_spared(self, name: str, spared: frozenset[str]) -> bool:
+        value = self.session.get(name)
+        return value is not None and value.type in spared
+
     def put_into(self, holder: Value, others: list[Value]) -> None:
         """``others`` are held by ``holder`` from now on."""
-        others = [other for other in others if not other.immutable and (other.roots or other.functions)]
+        others = [other for other in others if not other.immutable and (other.roots or other.functions or other.klass)]
         if not others or self.deferred:
             return
         for root in holder.own | holder.shared:
             self.session.hold(root, others)
+        if holder is UNKNOWN or holder.immutable:
+            return  # one for all
         for other in others:
             holder.inner |= other.roots - holder.own
 
@@ -308,12 +289,8 @@ class State:
         """``text`` is a string that somebody might run: the session's names in it may be read."""
         if self.quiet or len(text) > LONG_TEXT:
             return
-        session = self.session
-        if not session.values and not session.names:
-            return
-        for word in _WORD.findall(text):
-            known = word in session.values or word in session.names
-            if known and (word not in self.definite or self.deferred):
+        for word in self.session.known(_WORD.findall(text)):
+            if word not in self.definite or self.deferred:
                 self.access(word, READ, MAY, self.last.get(word, self.statement_at))
 
     statement_at = 0

@@ -8,7 +8,10 @@ parsed. Nodes are never changed after lowering.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Union
+from typing import TYPE_CHECKING, Union
+
+if TYPE_CHECKING:
+    from nbdag.analysis.magic_table import Magic
 
 MAGIC_NAME = "__nbdag_magic_"  # the stand-in for magic number n is this, n and two underscores
 
@@ -30,7 +33,8 @@ class Text:
 
 @dataclass(slots=True, eq=False)
 class Constant:
-    """A number, ``None``, a truth value or ``...``; ``value`` only for ``True``, ``False`` and ``None``."""
+    """A number, bytes, ``None``, a truth value or ``...``; ``value`` only where it matters: truth values, 0, 1, text
+    in bytes."""
 
     type: str
     value: object = None
@@ -82,6 +86,7 @@ class Comprehension:
     elements: tuple[Expr, ...]
     generators: tuple[Generator, ...]
     names: frozenset[str]  # the targets: local to it
+    code: Function | None = None  # of a generator expression: what it does when it is consumed
 
 
 @dataclass(slots=True, eq=False)
@@ -149,6 +154,8 @@ class MagicValue:
 
     index: int
     at: int
+    magic: Magic | None = None
+    timed: Function | None = None  # its Python that runs in a function of its own
 
 
 Expr = Union[  # noqa: UP007

@@ -62,6 +62,11 @@ class Value:
         return self.type in IMMUTABLE
 
     @property
+    def is_callable(self) -> bool:
+        """Whether it is one of its ``functions``, and not something that holds them."""
+        return bool(self.functions) and self.type not in ("list", "tuple", "dict", "set", "generator", "partial")
+
+    @property
     def roots(self) -> frozenset[str]:
         """Every name whose object may be in it."""
         return self.own | self.shared | self.inner
@@ -72,6 +77,17 @@ class Value:
             self.type, self.path, self.own, self.shared, self.inner, tuple(map(id, self.functions)), id(self.klass),
             self.made,
         )  # fmt: skip
+
+    def copy(self) -> Value:
+        """The same, which somebody else may put things into."""
+        if self.type in IMMUTABLE:
+            return self
+        elements = self.elements
+        if elements is not None:
+            elements = {key: element.copy() for key, element in elements.items()}
+        return Value(
+            self.type, self.path, self.own, self.shared, self.inner, self.functions, self.klass, self.made, elements
+        )
 
     def named(self, name: str) -> Value:
         """This value as the session holds it under ``name``."""
@@ -105,8 +121,8 @@ class Value:
         for other in others:
             if other.type not in IMMUTABLE:
                 inner |= other.roots
-            if other.functions:
-                functions = unique((*functions, *other.functions))
+            if other.functions or other.klass is not None:
+                functions = unique((*functions, *carried(other)))
         if inner is self.inner and functions is self.functions:
             return self
         return Value(self.type, self.path, self.own, self.shared, inner - self.own, functions, self.klass, self.made)
@@ -135,6 +151,14 @@ class UserFunction:
     receiver: Value | None = None  # of a bound method
     given: tuple[Value, ...] = ()  # positional arguments of a partial
 
+    @property
+    def stands_for_instance(self) -> bool:
+        """Whether it is no function but says that an instance of ``owner`` is in there."""
+        return self.code is INSTANCE
+
+
+INSTANCE = tree.Function("<instance>", 0, (), (), NOTHING)
+
 
 @dataclass(slots=True, eq=False)
 class UserClass:
@@ -148,6 +172,9 @@ class UserClass:
     properties: set[str] = field(default_factory=set)
     unbound: set[str] = field(default_factory=set)  # static methods
     of_class: set[str] = field(default_factory=set)  # class methods
+    cached: set[str] = field(default_factory=set)  # properties that keep their value in the instance
+    metaclasses: tuple[Value, ...] = ()  # own and inherited ones, as values that are called
+    instance: UserFunction | None = None  # says in the functions of a container that it holds an instance
 
     def find(self, name: str) -> tuple[UserClass, Value] | None:
         """The class in the line of inheritance that has ``name``, and what it has there."""
@@ -158,6 +185,14 @@ class UserClass:
             if found is not None:
                 return found
         return None
+
+    def methods(self) -> list[tuple[str, UserFunction]]:
+        """Every function that an instance can be asked for, by name, those of bases included."""
+        found = {name: value.functions[0] for name, value in self.attributes.items() if value.is_callable}
+        for base in self.bases:
+            for name, function in base.methods():
+                found.setdefault(name, function)
+        return list(found.items())
 
     def known(self) -> bool:
         """Whether everything its instances can do is in the notebook."""
@@ -173,10 +208,51 @@ BY_TYPE = {
 }
 
 
+def carried(value: Value) -> tuple[UserFunction, ...]:
+    """The functions of something that holds ``value``, and a sign that an instance of a user's class is in there."""
+    owner = value.klass
+    if owner is None or not value.made:
+        return value.functions
+    if owner.instance is None:
+        owner.instance = UserFunction(INSTANCE, None, {}, owner)
+    return (*value.functions, owner.instance)
+
+
 def unique(functions: tuple[UserFunction, ...]) -> tuple[UserFunction, ...]:
     if len(functions) < 2:
         return functions
     return tuple(dict.fromkeys(functions))
+
+
+def is_plain(value: Value) -> bool:
+    """Whether nothing in it can change but by binding its name: no class, no variables of a function that has run."""
+    if value.klass is not None:
+        return False
+    for function in value.functions:
+        if function.closure is not None or function.receiver is not None or function.given or function.owner is not None:
+            return False
+        if not all(is_plain(default) for default in function.defaults.values()):
+            return False
+    return value.elements is None or all(is_plain(element) for element in value.elements.values())
+
+
+def same(first: Value, second: Value) -> bool:
+    """Whether two plain values are the same to evaluation."""
+    if (
+        first.type != second.type
+        or first.path != second.path
+        or first.own != second.own
+        or first.shared != second.shared
+        or first.inner != second.inner
+        or first.functions != second.functions
+        or first.made != second.made
+        or first.klass is not second.klass
+    ):
+        return False
+    ours, theirs = first.elements, second.elements
+    if ours is None or theirs is None:
+        return ours is theirs
+    return list(ours) == list(theirs) and all(same(ours[key], theirs[key]) for key in ours)
 
 
 def join(first: Value, second: Value) -> Value:
@@ -184,13 +260,15 @@ def join(first: Value, second: Value) -> Value:
     if first is second:
         return first
     own = first.own & second.own
+    two = first.klass is not second.klass and first.klass is not None and second.klass is not None
+    two = two and first.made and second.made
     return Value(
         first.type if first.type == second.type else None,
         first.path if first.path == second.path else "",
         own,
         (first.own | first.shared | second.own | second.shared) - own,
         first.inner | second.inner,
-        unique((*first.functions, *second.functions)) if first.functions or second.functions else (),
-        first.klass if first.klass is second.klass else (first.klass or second.klass),
-        first.made or second.made,
+        unique((*carried(first), *carried(second)) if two else (*first.functions, *second.functions)),
+        None if two else first.klass if first.klass is second.klass else (first.klass or second.klass),
+        (first.made or second.made) and not two,
     )

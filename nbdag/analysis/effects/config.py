@@ -17,7 +17,8 @@ RULES = RuleSet(
         seaborn.reset_defaults seaborn.set_color_codes
         warnings.filterwarnings warnings.simplefilter warnings.resetwarnings
         logging.basicConfig logging.disable logging.captureWarnings logging.addLevelName logging.Logger.setLevel
-        logging.Logger.addHandler logging.config.dictConfig logging.config.fileConfig
+        logging.Logger.addHandler logging.Logger.removeHandler logging.Logger.addFilter logging.Logger.removeFilter
+        logging.setLoggerClass logging.setLogRecordFactory logging.config.dictConfig logging.config.fileConfig
         locale.setlocale decimal.setcontext decimal.getcontext sys.setrecursionlimit sys.settrace sys.setprofile
         sys.setswitchinterval gc.disable gc.enable gc.set_threshold gc.freeze socket.setdefaulttimeout
         torch.set_default_dtype torch.set_num_threads torch.set_grad_enabled torch.use_deterministic_algorithms
@@ -26,6 +27,9 @@ RULES = RuleSet(
         plotly.offline.init_notebook_mode plotly.io.templates.default bokeh.io.output_notebook
         bokeh.plotting.output_notebook altair.renderers.enable altair.data_transformers.enable
         pandas.plotting.register_matplotlib_converters pandas.DataFrame.style.*
+        copyreg.pickle copyreg.constructor codecs.register codecs.register_error csv.register_dialect
+        mimetypes.add_type xarray.set_options dask.config.set sympy.init_printing
+        matplotlib.colormaps.register matplotlib.pyplot.register_cmap matplotlib.cm.register_cmap
         random.seed numpy.random.seed torch.manual_seed atexit.register signal.signal faulthandler.enable
         tqdm.tqdm.pandas statsmodels.api.set_*
     """,

@@ -32,7 +32,7 @@ RULES = RuleSet(
     not_calls="""
         matplotlib.pyplot.rc matplotlib.pyplot.rcdefaults matplotlib.pyplot.style.use matplotlib.pyplot.style.context
         matplotlib.pyplot.rc_context matplotlib.pyplot.savefig matplotlib.pyplot.get_cmap matplotlib.pyplot.imread
-        matplotlib.pyplot.switch_backend matplotlib.pyplot.ion matplotlib.pyplot.ioff
+        matplotlib.pyplot.switch_backend matplotlib.pyplot.ion matplotlib.pyplot.ioff matplotlib.pyplot.rcParams.*
         seaborn.load_dataset seaborn.set seaborn.set_theme seaborn.set_style seaborn.set_context seaborn.set_palette
         seaborn.color_palette seaborn.light_palette seaborn.dark_palette seaborn.diverging_palette
         seaborn.axes_style seaborn.reset_defaults seaborn.plotting_context

@@ -11,10 +11,16 @@ A call that is in no table may change every object it is given. An entry is a st
     "self"        changes the receiver
     "holds"       the receiver keeps the arguments
     "arg0"        changes the first argument; "arg1" the second
+    "self?"       may change the receiver; "arg1?" the second argument
+    "deep"        with "self": what the receiver holds, too
     "kw:out"      changes the argument given as ``out``
     "inplace"     changes the receiver if ``inplace=True`` is given, and then returns None
     "opaque"      may read and write anything
+    "nocopy"      does what nobody knows if ``copy=`` anything but True is given (or ``copy_X=``)
     "args"        changes any of its arguments (an entry only for effects)
+
+These keywords mean the same everywhere, and no entry has to say so: ``out=`` is changed; ``copy=`` anything but True
+makes the result share memory with what it was made from; ``overwrite_x=`` anything but False may change what is given.
 """
 
 from __future__ import annotations
@@ -42,7 +48,11 @@ class Signature:
     inplace: bool = False
     opaque: bool = False
     everything: bool = False
+    deep: bool = False
+    perhaps: bool = False
+    unless_copied: bool = False
     positions: tuple[int, ...] = ()
+    doubtful: tuple[int, ...] = ()
     keywords: tuple[str, ...] = ()
 
 
@@ -52,6 +62,8 @@ def parse(entry: str) -> Signature:
     words, _, result = entry.partition("->")
     found = set(words.split())
     positions = tuple(sorted(int(word[3:]) for word in found if word[:3] == "arg" and word[3:].isdigit()))
+    maybe = [word[3:-1] for word in found if word[:3] == "arg" and word[-1] == "?"]
+    doubtful = tuple(sorted(int(number) for number in maybe if number.isdigit()))
     keywords = tuple(sorted(word[3:] for word in found if word.startswith("kw:")))
     return Signature(
         result=result.strip() or None,
@@ -64,7 +76,11 @@ def parse(entry: str) -> Signature:
         inplace="inplace" in found,
         opaque="opaque" in found,
         everything="args" in found,
+        deep="deep" in found,
+        perhaps="self?" in found,
+        unless_copied="nocopy" in found,
         positions=positions,
+        doubtful=doubtful,
         keywords=keywords,
     )
 
@@ -88,10 +104,19 @@ def _table() -> tuple[dict[str, str], dict[str, dict[str, str]], dict[str, dict[
                 own = attributes.setdefault(kind, {})
                 for names, result in entries.items():
                     own.update((name, result) for name in names.split())
+        for place, words in getattr(library, "OUTS", {}).items():
+            for word, names in words.items():
+                for name in names.split():
+                    entries = functions if place.endswith(".") else methods[place]
+                    key = place + name if place.endswith(".") else name
+                    entries[key] = f"{word} {entries[key]}"
     return functions, methods, attributes
 
 
 _FUNCTIONS, _METHODS, _ATTRIBUTES = _table()
+OTHER_VERSIONS = frozenset().union(*(getattr(library, "OTHER_VERSIONS", frozenset()) for library in LIBRARIES))
+"""Names of the tables that only some versions of their library have."""
+
 _ALIASES = tuple(pair for library in LIBRARIES for pair in getattr(library, "ALIASES", ()))
 
 

@@ -47,11 +47,11 @@ METHODS = {
         "setdefault": "self holds element",
         "pop popitem": "self element",
         "get": "element",
-        "keys values items": "view -> dict view",
+        "keys values items": "view -> dict-view",
         "copy": "parts -> dict",
         "fromkeys": "parts -> dict",
     },
-    "dict view": {"*": "-> scalar", "isdisjoint": "-> bool"},
+    "dict-view": {"*": "-> scalar", "isdisjoint": "-> bool"},
     "set": {
         "add update": "self holds -> None",
         "remove discard clear difference_update intersection_update symmetric_difference_update": "self -> None",
@@ -89,3 +89,6 @@ ATTRIBUTES = {
     "range": {"[]": "int"},
     "str": {"[]": "str"},
 }
+
+OTHER_VERSIONS = frozenset(("builtins.display",))
+"""IPython puts it there."""

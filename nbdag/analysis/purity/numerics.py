@@ -5,13 +5,13 @@ _VIEWS = (
     "squeeze expand_dims swapaxes moveaxis rollaxis broadcast_to broadcast_arrays split array_split hsplit vsplit "
     "dsplit diagonal flip fliplr flipud rot90 real imag nditer ndenumerate frombuffer lib.stride_tricks.as_strided "
     "lib.stride_tricks.sliding_window_view meshgrid ix_ matrix asmatrix permute_dims matrix_transpose real_if_close "
-    "require"
+    "require einsum trim_zeros polyder polyint histogram_bin_edges apply_over_axes"
 )
 _ARRAYS = (
     "array zeros ones empty full eye identity arange linspace logspace geomspace zeros_like ones_like empty_like "
     "full_like fromiter fromfunction fromstring loadtxt genfromtxt fromfile concatenate stack vstack hstack dstack "
     "column_stack row_stack block tile repeat append insert delete unique sort argsort lexsort partition argpartition "
-    "where nonzero flatnonzero argwhere searchsorted digitize histogram_bin_edges bincount cumsum cumprod nancumsum "
+    "where nonzero flatnonzero argwhere searchsorted digitize bincount cumsum cumprod nancumsum "
     "nancumprod diff ediff1d gradient convolve correlate interp exp exp2 expm1 log log2 log10 log1p sqrt cbrt square "
     "power sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh hypot degrees radians "
     "deg2rad rad2deg unwrap round around rint fix floor ceil trunc add subtract multiply divide true_divide "
@@ -19,11 +19,11 @@ _ARRAYS = (
     "clip heaviside nan_to_num isnan isinf isfinite isneginf isposinf isin in1d intersect1d union1d setdiff1d "
     "setxor1d logical_and logical_or logical_not logical_xor bitwise_and bitwise_or bitwise_xor invert left_shift "
     "right_shift greater greater_equal less less_equal equal not_equal isclose roll outer inner dot vdot matmul "
-    "tensordot einsum kron cross cov corrcoef tri tril triu diag diagflat vander copy pad resize take take_along_axis "
-    "choose compress extract select piecewise apply_along_axis apply_over_axes vectorize frompyfunc polyfit polyval "
-    "polyadd polysub polymul polyder polyint poly roots percentile quantile nanpercentile nanquantile histogram "
-    "histogram2d histogramdd angle conj conjugate sinc i0 triu_indices tril_indices indices unravel_index "
-    "ravel_multi_index hamming hanning blackman bartlett kaiser trim_zeros packbits unpackbits datetime64 timedelta64 "
+    "tensordot kron cross cov corrcoef tri tril triu diag diagflat vander copy pad resize take take_along_axis "
+    "choose compress extract select piecewise apply_along_axis vectorize frompyfunc polyfit polyval "
+    "polyadd polysub polymul poly roots percentile quantile nanpercentile nanquantile "
+    "angle conj conjugate sinc i0 triu_indices tril_indices indices unravel_index "
+    "ravel_multi_index hamming hanning blackman bartlett kaiser packbits unpackbits datetime64 timedelta64 "
     "float_power gcd lcm spacing nextafter ldexp copysign signbit modf frexp trapz trapezoid bmat mgrid ogrid "
     "busday_offset busday_count is_busday datetime_as_string concat astype vecdot cumulative_sum cumulative_prod"
 )
@@ -31,8 +31,7 @@ _REDUCTIONS = (
     "sum prod mean average median std var min max amin amax ptp nanmin nanmax nansum nanprod nanmean nanmedian nanstd "
     "nanvar argmin argmax nanargmin nanargmax all any count_nonzero allclose array_equal array_equiv ndim size shape "
     "isscalar iscomplexobj isrealobj iscomplex isreal may_share_memory shares_memory result_type promote_types "
-    "can_cast issubdtype trace float64 float32 float16 int64 int32 int16 int8 uint8 uint16 uint32 uint64 bool_ str_ "
-    "complex64 complex128 longdouble intp iterable array2string array_repr array_str base_repr binary_repr "
+    "can_cast issubdtype trace iterable array2string array_repr array_str base_repr binary_repr "
     "format_float_positional get_printoptions cbrt mintypecode"
 )
 
@@ -41,6 +40,10 @@ FUNCTIONS = {
         _VIEWS: "view -> numpy.ndarray",
         _ARRAYS: "-> numpy.ndarray",
         _REDUCTIONS: "",
+        # Of an array of this type: that array. The bins of a histogram: those that were given.
+        "float64 float32 float16 int64 int32 int16 int8 uint8 uint16 uint32 uint64 bool_ str_ complex64 complex128 "
+        "longdouble intp": "view",
+        "histogram histogram2d histogramdd": "view",
         "dtype": "-> numpy.dtype",
         "finfo iinfo": "-> immutable",
         "copyto put place put_along_axis fill_diagonal putmask": "arg0 -> None",
@@ -48,15 +51,20 @@ FUNCTIONS = {
         "save savetxt savez savez_compressed": "-> None",
         "load": "",
         "seterr seterrcall set_printoptions setbufsize": "-> dict",
-        "errstate printoptions": "-> context",
+        "errstate printoptions": "view -> context",
         "nditer": "view",
         "info show_config": "-> None",
         "fft.*": "-> numpy.ndarray",
-        "linalg.norm linalg.det linalg.cond linalg.matrix_rank": "-> scalar",
+        "linalg.norm linalg.det linalg.cond linalg.matrix_rank": "",  # with an axis, or of several matrices: arrays
+        "linalg.matrix_power linalg.matrix_transpose linalg.diagonal": "view -> numpy.ndarray",
         "linalg.*": "-> numpy.ndarray",
         "testing.*": "-> None",
-        "ma.*": "view -> numpy.ndarray",
-        "char.* strings.*": "-> numpy.ndarray",
+        "ma.array ma.masked_array ma.MaskedArray ma.masked_where ma.masked_invalid ma.masked_equal ma.masked_not_equal "
+        "ma.masked_greater ma.masked_greater_equal ma.masked_less ma.masked_less_equal ma.masked_inside "
+        "ma.masked_outside ma.masked_values ma.masked_object ma.getmask ma.getmaskarray ma.getdata ma.filled "
+        "ma.compressed ma.is_masked ma.count ma.zeros ma.ones ma.empty ma.masked_all ma.vstack ma.hstack "
+        "ma.column_stack": "view -> numpy.ndarray",
+        "char.* strings.*": "view arg1? arg2? arg4? -> numpy.ndarray",
         "polynomial.*": "",
         "random.seed random.set_state": "-> None",
         "random.shuffle": "arg0 -> None",
@@ -69,7 +77,6 @@ FUNCTIONS = {
         "random.permutation": "-> numpy.ndarray",
         "random.*function": "-> numpy.ndarray",
         "poly1d": "-> numpy.poly1d",
-        "lib.*": "view",
         "core.records.fromarrays rec.fromarrays": "-> numpy.ndarray",
         "add.reduce multiply.reduce maximum.reduce minimum.reduce add.accumulate maximum.accumulate "
         "minimum.accumulate multiply.accumulate multiply.outer add.outer subtract.outer logical_and.reduce "
@@ -94,7 +101,7 @@ FUNCTIONS = {
             "view -> scipy.sparse.matrix"
         ),
         "sparse.*": "",
-        "ndimage.*": "",
+        "ndimage.*": "kw:output view",
         "cluster.*": "",
         "constants.*": "-> scalar",
         "io.loadmat": "-> dict",
@@ -117,6 +124,9 @@ METHODS = {
     },
     "numpy.random.Generator": {
         "shuffle": "self arg0 -> None",
+        "random standard_normal": "self arg2 -> numpy.ndarray",  # out
+        "standard_exponential standard_gamma": "self arg3 -> numpy.ndarray",
+        "permuted": "self view -> numpy.ndarray",
         "*": "self -> numpy.ndarray",
     },
     "numpy.random.RandomState": {
@@ -130,6 +140,8 @@ METHODS = {
         "resize setdiag sort_indices sum_duplicates eliminate_zeros": "self -> None",
         "dot copy multiply power sum mean max min argmax argmin nonzero getnnz count_nonzero": "",
         "toarray todense": "-> numpy.ndarray",
+        "maximum minimum ceil floor rint sign sqrt sin tan log1p expm1 diagonal nanmax nanmin trace": "",
+        "asformat astype reshape tobsr todia conj conjugate": "view -> scipy.sparse.matrix",
         "tocsr tocsc tocoo tolil todok transpose getrow getcol": "view -> scipy.sparse.matrix",
     },
 }
@@ -142,5 +154,41 @@ ATTRIBUTES = {
     "numpy": {"pi e inf nan euler_gamma newaxis": "scalar"},
     "scipy.sparse.matrix": {"shape": "immutable", "nnz ndim": "int", "T": "scipy.sparse.matrix"},
 }  # fmt: skip
+
+OUTS = {
+    "numpy.": {
+        "arg1": (
+            "abs absolute arccos arccosh arcsin arcsinh arctan arctanh cbrt ceil conj conjugate cos cosh deg2rad "
+            "degrees exp exp2 expm1 fabs fix floor frexp invert isfinite isinf isnan isneginf isposinf log log10 "
+            "log1p log2 logical_not modf negative positive rad2deg radians reciprocal rint sign signbit sin sinh "
+            "spacing sqrt square tan tanh trunc"
+        ),
+        "arg2": (
+            "add all amax amin any arctan2 argmax argmin around bitwise_and bitwise_or bitwise_xor choose concat "
+            "concatenate copysign divide dot equal float_power floor_divide fmax fmin fmod gcd greater "
+            "greater_equal heaviside hypot lcm ldexp left_shift less less_equal logical_and logical_or "
+            "logical_xor matmul max maximum median min minimum mod multiply nanargmax nanargmin nanmax nanmedian "
+            "nanmin nextafter not_equal outer power ptp remainder right_shift round stack subtract true_divide "
+            "vecdot"
+        ),
+        "arg3": (
+            "add.accumulate add.reduce clip compress cumprod cumsum logical_and.reduce logical_or.reduce "
+            "maximum.accumulate maximum.reduce mean minimum.accumulate minimum.reduce multiply.accumulate "
+            "multiply.reduce nancumprod nancumsum nanmean nanpercentile nanprod nanquantile nanstd nansum nanvar "
+            "percentile prod quantile std sum take var"
+        ),
+        "arg4": "is_busday",
+        "arg5": "busday_count trace",
+        "arg6": "busday_offset",
+    },
+    "numpy.ndarray": {
+        "arg1": "round dot choose min max argmin argmax all any",
+        "arg2": "cumsum cumprod clip take compress sum prod mean std var ptp",
+        "arg4": "trace",
+    },
+}
+"""Where ``out`` may stand by position: ``np.add(a, b, total)`` changes total."""
+
+OTHER_VERSIONS = frozenset(("numpy.in1d", "numpy.trapz", "numpy.ndarray.tostring", "numpy.ndarray.itemset"))
 
 ALIASES = (("numpy.core.", "numpy."), ("pylab.", "matplotlib.pyplot."), ("matplotlib.pylab.", "matplotlib.pyplot."))

@@ -1,10 +1,12 @@
 """scikit-learn, and what builds on its conventions: ``fit`` changes the estimator and nothing else."""
 
 _ESTIMATOR = {
-    "fit partial_fit set_params set_output fit_resample": "self same",
-    "fit_transform fit_predict": "self -> numpy.ndarray",
+    # A pipeline fits the steps that it holds.
+    "fit partial_fit set_params set_output fit_resample": "self deep same",
+    "fit_transform fit_predict": "self deep -> numpy.ndarray",
     "transform predict predict_proba predict_log_proba decision_function inverse_transform score_samples kneighbors "
     "staged_predict apply cost_complexity_pruning_path sample": "-> numpy.ndarray",
+    "staged_predict_proba staged_decision_function decision_path kneighbors_graph get_covariance get_precision": "",
     "score": "-> float",
     "get_params": "-> dict",
     "get_feature_names_out": "-> numpy.ndarray",
@@ -35,8 +37,8 @@ FUNCTIONS = {
         "tree.plot_tree tree.export_text tree.export_graphviz": "",
         "decomposition.*function cluster.*function manifold.*function": "",
         "feature_extraction.*function feature_selection.*function": "",
-        "preprocessing.*function": "view -> numpy.ndarray",
-        "*Type": "parts -> sklearn.Estimator",
+        "preprocessing.*function": "nocopy view -> numpy.ndarray",
+        "*Type": "parts nocopy -> sklearn.Estimator",  # StandardScaler(copy=False) changes what it transforms
     },
     "xgboost.": {"DMatrix": "parts -> xgboost.DMatrix", "*Type": "parts -> sklearn.Estimator"},
     "lightgbm.": {"*Type": "parts -> sklearn.Estimator"},
@@ -64,19 +66,19 @@ METHODS = {
         # A fit caches in the model; the model is all it changes.
         "fit fit_regularized fit_constrained fit_map smooth filter": "self view -> statsmodels.Results",
         "from_formula": "parts -> statsmodels.Model",
-        "predict loglike score hessian information": "-> numpy.ndarray",
+        "predict loglike score hessian information": "self? -> numpy.ndarray",
     },
     "statsmodels.Results": {
         # Results compute lazily and keep what they have computed.
-        "summary summary2": "-> statsmodels.Summary",
+        "summary summary2": "self? -> statsmodels.Summary",
         "predict forecast conf_int cov_params t_test f_test wald_test wald_test_terms get_prediction get_forecast "
         "simulate get_influence resid_pearson summary_frame compare_lr_test compare_f_test compare_lm_test "
         "eval_measure get_margeff get_distribution impulse_responses test_normality test_serial_correlation "
         "test_heteroskedasticity information_criteria load save get_robustcov_results outlier_test aic bic mv_test "
-        "irf fevd orth_ma_rep test_causality test_whiteness anova_lm remove_data": "",
+        "irf fevd orth_ma_rep test_causality test_whiteness anova_lm remove_data": "self?",
         "plot_diagnostics plot_components plot_predict plot plot_forecast plot_coefficients_of_determination "
         "plot_recursive_coefficient plot_cusum plot_cusum_squares plot_added_variable plot_partial_residuals "
-        "plot_ceres_residuals plot_influence plot_acorr plot_sample_acorr plot_sim": "-> matplotlib.Figure",
+        "plot_ceres_residuals plot_influence plot_acorr plot_sample_acorr plot_sim": "self? -> matplotlib.Figure",
     },
     "statsmodels.Summary": {"*": "-> str"},
     "statsmodels.Data": {"load load_pandas": "-> statsmodels.Data"},
@@ -93,3 +95,6 @@ ATTRIBUTES = {
     },
     "statsmodels.Data": {"data": "pandas.DataFrame", "endog": "pandas.Series", "exog": "pandas.DataFrame"},
 }
+
+OTHER_VERSIONS = frozenset(("sklearn.Estimator.fit_resample",))
+"""Of imbalanced-learn, which keeps the conventions."""

@@ -12,7 +12,8 @@ FUNCTIONS: dict[str, dict[str, str]] = {
     "itertools.": {"*": "parts -> iterator"},
     "functools.": {
         "reduce": "view",
-        "partial partialmethod wraps lru_cache cache singledispatch cmp_to_key total_ordering": "view",
+        "partial partialmethod": "view -> object",  # calling it may change what it was made of: partial(log.append)
+        "wraps lru_cache cache singledispatch cmp_to_key total_ordering": "view",
     },
     "collections.": {
         "Counter OrderedDict": "parts -> dict",

@@ -4,26 +4,27 @@ In pandas the methods that change their receiver are ``insert``, ``pop``, ``upda
 ``inplace=True``.
 """
 
+from nbdag.analysis.wordlist import words
+
 _SHAPED = (
-    "head tail copy sort_values sort_index reset_index set_index rename rename_axis drop drop_duplicates dropna fillna "
-    "ffill bfill pad backfill replace where mask clip round abs astype convert_dtypes infer_objects assign query "
-    "filter reindex reindex_like align sample nlargest nsmallest take truncate shift diff pct_change cumsum cumprod "
-    "cummax cummin rank transform apply map applymap pipe agg aggregate interpolate isna isnull notna notnull isin "
-    "between add sub subtract mul multiply div divide truediv floordiv mod pow radd rsub rmul rdiv rtruediv eq ne lt "
-    "le gt ge combine combine_first merge join append concat stack unstack pivot pivot_table melt explode transpose "
-    "swapaxes swaplevel reorder_levels droplevel add_prefix add_suffix set_axis set_flags tz_localize tz_convert "
-    "asfreq to_period to_timestamp first last xs get select_dtypes corr cov corrwith describe mode quantile "
-    "value_counts dot duplicated first_valid_index last_valid_index at_time between_time rolling expanding ewm "
-    "compare squeeze to_frame cat searchsorted argsort autocorr view repeat ravel case_when bool memory_usage"
+    "head tail copy sort_values sort_index reset_index rename rename_axis drop drop_duplicates dropna fillna ffill "
+    "bfill pad backfill replace where mask clip round abs astype convert_dtypes infer_objects filter reindex "
+    "reindex_like align sample nlargest nsmallest take truncate shift diff pct_change cumsum cumprod cummax cummin "
+    "rank transform apply map pipe agg aggregate interpolate isna isnull notna notnull isin add sub subtract mul "
+    "multiply div divide truediv floordiv mod pow radd rsub rmul rdiv rtruediv eq ne lt le gt ge combine "
+    "combine_first append unstack explode transpose swapaxes swaplevel reorder_levels droplevel add_prefix add_suffix "
+    "set_axis set_flags tz_localize tz_convert asfreq to_period to_timestamp first last xs corr cov describe mode "
+    "quantile value_counts dot duplicated first_valid_index last_valid_index at_time between_time rolling expanding "
+    "ewm compare squeeze bool memory_usage"
 )
+_FRAME = "set_index assign query applymap merge join stack pivot pivot_table melt select_dtypes corrwith"
+_SERIES = "between to_frame searchsorted argsort autocorr view repeat ravel case_when"
 _REDUCED = (
-    "sum mean median min max std var sem skew kurt kurtosis prod product count nunique all any idxmin idxmax argmin "
-    "argmax mad item equals keys __len__ hasnans is_unique"
+    "sum mean median min max std var sem skew kurt kurtosis prod product count nunique all any idxmin idxmax "
+    "mad equals keys __len__"
 )
-_WRITERS = (
-    "to_csv to_excel to_parquet to_pickle to_hdf to_feather to_json to_html to_latex to_markdown to_string to_sql "
-    "to_stata to_clipboard to_orc to_gbq to_xml"
-)
+_WRITERS = "to_csv to_excel to_pickle to_hdf to_json to_latex to_markdown to_string to_clipboard"
+_FRAME_WRITERS = "to_parquet to_feather to_html to_stata to_orc to_gbq to_xml"
 
 FUNCTIONS = {
     "pandas.": {
@@ -32,13 +33,16 @@ FUNCTIONS = {
         "Index MultiIndex DatetimeIndex RangeIndex CategoricalIndex PeriodIndex IntervalIndex TimedeltaIndex "
         "MultiIndex.from_tuples MultiIndex.from_product MultiIndex.from_arrays MultiIndex.from_frame "
         "date_range period_range timedelta_range interval_range bdate_range": "view -> pandas.Index",
-        "read_csv read_table read_excel read_parquet read_json read_pickle read_feather read_hdf read_sql "
-        "read_sql_query read_sql_table read_clipboard read_fwf read_stata read_sas read_spss read_orc read_xml "
-        "read_gbq json_normalize DataFrame.from_dict DataFrame.from_records merge merge_asof merge_ordered pivot "
+        # A path, or a handle that is read from.
+        "read_csv read_table read_excel read_parquet read_json read_pickle read_feather read_hdf read_clipboard "
+        "read_fwf read_stata read_sas read_spss read_orc read_xml": "arg0? -> pandas.DataFrame",
+        "read_sql read_sql_query read_sql_table": "arg1 kw:con -> pandas.DataFrame",
+        "DataFrame.from_dict DataFrame.from_records json_normalize": "view -> pandas.DataFrame",
+        "read_gbq merge merge_asof merge_ordered pivot "
         "pivot_table crosstab melt get_dummies from_dummies wide_to_long lreshape concat": "-> pandas.DataFrame",
-        "read_html": "-> list",
+        "read_html": "arg0? -> list",
         "to_datetime to_numeric to_timedelta cut qcut factorize unique isna isnull notna notnull array infer_freq eval "
-        "value_counts Categorical Grouper NamedAgg IndexSlice": "",
+        "value_counts Categorical Grouper NamedAgg IndexSlice": "view",  # to_numeric of numbers: those numbers
         "Timestamp Timestamp.now Timestamp.today Period": "-> pandas.Timestamp",
         "Timedelta DateOffset": "-> pandas.Timedelta",
         "set_option reset_option": "-> None",
@@ -65,9 +69,11 @@ FUNCTIONS = {
 
 METHODS = {
     "pandas.DataFrame": {
-        _SHAPED: "view inplace -> pandas.DataFrame",
+        "get": "parts view",  # the default, if there is no such column
+        f"{_SHAPED} {_FRAME}": "view inplace -> pandas.DataFrame",
         _REDUCED: "-> pandas.Series",
-        _WRITERS: "-> str",
+        f"{_WRITERS} {_FRAME_WRITERS}": "arg0? -> str",  # a path, or a buffer that is written to
+        "to_sql": "arg1 kw:con -> int",  # a connection is another one afterwards
         "insert": "self -> None",
         "update": "self -> None",
         "pop": "self -> pandas.Series",
@@ -81,9 +87,11 @@ METHODS = {
         "plot hist boxplot": "-> matplotlib.Axes",
     },
     "pandas.Series": {
-        _SHAPED: "view inplace -> pandas.Series",
-        _REDUCED: "-> scalar",
-        _WRITERS: "-> str",
+        "get": "parts view",
+        f"{_SHAPED} {_SERIES}": "view inplace -> pandas.Series",
+        f"{_REDUCED} argmin argmax item": "-> scalar",
+        _WRITERS: "arg0? -> str",  # a path, or a buffer that is written to
+        "to_sql": "arg1 kw:con -> int",  # a connection is another one afterwards
         "update": "self -> None",
         "pop": "self",
         "groupby resample": "view -> pandas.GroupBy",
@@ -95,13 +103,17 @@ METHODS = {
         "plot hist": "-> matplotlib.Axes",
     },
     "pandas.Index": {
+        "all any argmax argmin argsort asof diff duplicated factorize get_indexer_for get_slice_bound identical "
+        "infer_objects is_ isnull notna notnull isocalendar item join mean memory_usage nunique ravel "
+        "remove_unused_levels reorder_levels searchsorted slice_indexer sortlevel std to_flat_index to_julian_date "
+        "to_pydatetime transpose truncate value_counts view": "view",
         "set_names rename": "view inplace -> pandas.Index",
         "tolist to_list": "parts -> list",
         "to_numpy": "view -> numpy.ndarray",
         "get_loc get_indexer is_unique equals slice_locs": "-> scalar",
         "append astype copy delete difference drop drop_duplicates dropna fillna insert intersection isin isna map "
         "putmask repeat reindex sort_values str strftime symmetric_difference take to_frame to_series union unique "
-        "where day_name month_name normalize to_period to_timestamp tz_localize tz_convert shift floor ceil round "
+        "where day_name month_name normalize to_period tz_localize tz_convert shift floor ceil round "
         "get_level_values droplevel swaplevel set_levels set_codes max min": "view -> pandas.Index",
     },
     # What a GroupBy, a Rolling or an accessor does is computed from the frame; the frame stays as it is.
@@ -111,14 +123,15 @@ METHODS = {
         "rolling expanding ewm resample": "view -> pandas.GroupBy",
         "size count sum mean median min max std var sem prod first last nth agg aggregate apply transform filter head "
         "tail cumsum cumcount cumprod cummax cummin rank shift diff pct_change describe nunique value_counts quantile "
-        "ngroup idxmax idxmin fillna ffill bfill pipe any all sample corr cov ohlc asfreq interpolate get_group "
-        "unstack skew": "-> pandas.DataFrame",
+        "ngroup idxmax idxmin fillna ffill bfill pipe any all sample corr cov ohlc get_group "
+        "skew": "-> pandas.DataFrame",
     },
     "pandas.Accessor": {
         "*": "-> pandas.Series",
     },
     "pandas.Plot": {"*": "-> matplotlib.Axes"},
-    "pandas.Timestamp pandas.Timedelta": {"strftime isoformat": "-> str", "*": "-> pandas.Timestamp"},
+    "pandas.Timestamp pandas.Timedelta": {"isoformat": "-> str", "*": "-> pandas.Timestamp"},
+    "pandas.Timestamp": {"strftime": "-> str"},
     "pandas.Styler": {"to_excel to_html to_latex": "-> str", "*": "self same"},
     "polars.DataFrame": {
         "insert_column replace_column extend": "self same",
@@ -176,3 +189,14 @@ ATTRIBUTES = {
     "polars.Series": {"shape name dtype": "immutable"},
     "polars.Expr": {"*": "polars.Expr"},
 }  # fmt: skip
+
+OTHER_VERSIONS = words(
+    "pandas.read_gbq pandas.value_counts pandas.DataFrame.pad pandas.DataFrame.backfill pandas.DataFrame.append "
+    "pandas.DataFrame.swapaxes pandas.DataFrame.first pandas.DataFrame.last pandas.DataFrame.bool "
+    "pandas.DataFrame.applymap pandas.DataFrame.mad pandas.DataFrame.to_gbq pandas.Series.pad pandas.Series.backfill "
+    "pandas.Series.append pandas.Series.swapaxes pandas.Series.first pandas.Series.last pandas.Series.bool "
+    "pandas.Series.view pandas.Series.ravel pandas.Series.mad pandas.GroupBy.fillna "
+    "polars.DataFrame.groupby polars.DataFrame.melt polars.DataFrame.with_row_count polars.Series.set_at_idx "
+    "polars.LazyFrame.fetch"
+)
+"""Gone from pandas 2 or 3, and from polars 1 or 2."""

@@ -37,9 +37,10 @@ FUNCTIONS = {
 METHODS = {
     "torch.Tensor": {
         "view reshape squeeze unsqueeze transpose t permute flatten contiguous detach to cpu cuda float double half "
-        "int long bool type expand expand_as chunk split narrow select numpy unbind ravel diagonal": (
+        "int long bool type expand expand_as chunk split narrow select unbind ravel diagonal": (
             "view -> torch.Tensor"
         ),
+        "numpy": "view -> numpy.ndarray",
         "clone sum mean std var max min argmax argmin abs exp log sqrt pow add sub mul div matmul mm bmm dot softmax "
         "log_softmax sigmoid tanh relu clamp round floor ceil sort argsort topk cumsum norm eq ne lt le gt ge all any "
         "prod median unique repeat gather masked_fill where index_select": "-> torch.Tensor",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, FrozenSet, Tuple
 
 from nbdag.portable.encoder import GroupEncoder, Refused
 
@@ -50,13 +50,12 @@ def reduce_class_by_source(kind: Any, encoder: GroupEncoder) -> Any:
     """A named tuple from its fields, an enum from its members, any other class from its bases and attributes."""
     if issubclass(kind, tuple) and hasattr(kind, "_fields") and kind.__bases__ == (tuple,):
         defaults = tuple(getattr(kind, "_field_defaults", {}).values())
-        return encoder.restorer("namedtuple"), (
-            kind.__name__,
-            kind._fields,
-            defaults,
-            kind.__module__,
-            kind.__qualname__,
-        )
+        arguments: Tuple[Any, ...] = (kind.__name__, kind._fields, defaults, kind.__module__, kind.__qualname__)
+        added = {name: item for name, item in vars(kind).items() if name not in _furniture_of_namedtuple(kind)}
+        if not added:
+            return encoder.restorer("namedtuple"), arguments
+        state: Dict[str, Any] = {"attributes": added, "dataclass": None, "fields": None}
+        return encoder.restorer("namedtuple"), arguments, state, None, None, encoder.restorer("class_attributes")
     if type(kind).__name__ in ("EnumMeta", "EnumType"):
         members = [(name, member.value) for name, member in kind.__members__.items()]
         if any(isinstance(item, types.FunctionType) and not _of_enum(item) for item in vars(kind).values()):
@@ -93,6 +92,14 @@ def reduce_class_by_source(kind: Any, encoder: GroupEncoder) -> Any:
     )
     state = {"attributes": attributes, "dataclass": dataclass, "fields": _fields_of(kind) if dataclass else None}
     return encoder.restorer("new_class"), arguments, state, None, None, encoder.restorer("class_attributes")
+
+
+def _furniture_of_namedtuple(kind: Any) -> FrozenSet[str]:
+    """What ``collections.namedtuple`` puts into such a class by itself."""
+    import collections
+
+    plain = vars(collections.namedtuple("plain", ()))
+    return CLASS_FURNITURE.union(plain, kind._fields, ("__orig_bases__", "_field_types"))
 
 
 def _of_enum(function: Any) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from nbdag.portable.codecs.classes import reduce_class_by_source
 from nbdag.portable.encoder import RESTORERS_MODULE, GroupEncoder, Refused, belongs_to_nbdag
-from nbdag.portable.objects import registered_with
+from nbdag.portable.objects import is_handmade_module, is_in_body_of, registered_with
 
 CellType = type((lambda cell: lambda: cell)(0).__closure__[0])  # type: ignore[index]
 MAIN = "__main__"
@@ -81,6 +81,8 @@ def function_state(function: Any) -> Dict[str, Any]:
 
 def _reduce_library_function(function: Any, encoder: GroupEncoder) -> Any:
     """A function of an imported module: by name, if it can be found there."""
+    if _is_made_in_session(sys.modules.get(function.__globals__.get("__name__", "")), encoder):
+        raise Refused(function, "a function of a module that no import gives")
     module = function.__globals__.get("__name__")
     for owner in (function.__module__, module):
         if isinstance(owner, str) and owner != MAIN and _found(owner, function.__qualname__) is function:
@@ -104,6 +106,11 @@ def _reduce_library_function(function: Any, encoder: GroupEncoder) -> Any:
                 encoder.restorer("function_state"),
             )
     raise Refused(function, "a function that was made inside %s and has no name there" % (module or "a library"))
+
+
+def _is_made_in_session(module: Any, encoder: GroupEncoder) -> bool:
+    """Whether a variable holds this module and no import made it: then replay will make it, and what is in it."""
+    return is_handmade_module(module) and any(value is module for value in list(encoder.namespace.values()))
 
 
 def _found(module: str, qualname: str) -> Any:
@@ -143,7 +150,7 @@ def _reduce_module(module: Any, encoder: GroupEncoder) -> Any:
     name = module.__name__
     if name == MAIN:
         return encoder.restorer("main_module"), ()
-    if sys.modules.get(name) is not module:
+    if sys.modules.get(name) is not module or is_handmade_module(module):
         raise Refused(module, "a module that no import gives")
     if belongs_to_nbdag(name):
         raise Refused(module, "it belongs to nbdag itself")
@@ -160,6 +167,8 @@ def reduce_class(kind: Any, encoder: GroupEncoder) -> Any:
     if belongs_to_nbdag(module):
         raise Refused(kind, "it belongs to nbdag itself")
     if module != MAIN and module is not None and encoder.namespace.get("__name__") != module:
+        if _is_made_in_session(sys.modules.get(module), encoder):
+            raise Refused(kind, "a class of a module that no import gives")
         if _found(module, kind.__qualname__) is kind:
             if module != "builtins":
                 encoder.modules.add(module)
@@ -203,6 +212,8 @@ def patches_of(values: Mapping[str, Any], encoder: GroupEncoder) -> List[Tuple[A
     for value in values.values():
         if id(value) in encoder.by_name:
             state = patch_of(value, 0)
+            if isinstance(value, type) and value.__qualname__ != encoder.by_name[id(value)]:
+                state["names"] = (value.__name__, value.__qualname__)  # C.__name__ = "Other"
             if state:
                 patches.append((value, state))
     return patches
@@ -252,6 +263,8 @@ def _function_patch(function: Any, depth: int) -> Dict[str, Any]:
 
 
 def _class_patch(kind: type, depth: int) -> Dict[str, Any]:
+    if depth > 3:
+        return {}
     attributes: Dict[str, Any] = {}
     for name, item in vars(kind).items():
         if name.startswith(("__", "_abc_")) or name in ("_fields", "_field_defaults") or _is_descriptor(item):
@@ -265,17 +278,31 @@ def _class_patch(kind: type, depth: int) -> Dict[str, Any]:
             else:
                 attributes[name] = ("value", item)
         elif isinstance(item, type):
-            if not item.__qualname__.startswith(kind.__qualname__ + "."):
+            nested: Any = item
+            if not is_in_body_of(nested, kind):
                 attributes[name] = ("value", item)
+            elif name == nested.__name__:
+                inner = _class_patch(nested, depth + 1)
+                if inner:
+                    attributes[name] = ("patch", inner)
         else:
             attributes[name] = ("value", item)
     if hasattr(kind, "__members__") or hasattr(kind, "_member_map_"):  # the members of an enum are its own
         return {}
     patch: Dict[str, Any] = {"attributes": attributes} if attributes else {}
+    annotations = vars(kind).get("__annotations__")
+    if annotations and all(type(item) is str or id(item) in PLAIN_ANNOTATIONS for item in annotations.values()):
+        patch["annotations"] = annotations
     virtual = registered_with(kind)
     if virtual:
         patch["registered"] = virtual
     return patch
+
+
+# By id: an annotation may be an array, or have an __eq__ of its own.
+PLAIN_ANNOTATIONS = frozenset(
+    map(id, (None, bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, object))
+)
 
 
 def _is_descriptor(item: Any) -> bool:

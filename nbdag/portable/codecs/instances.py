@@ -5,7 +5,9 @@
 
 When a structure is too deep for recursion, every node is first made without attributes and gets them last of all:
 pickling one never pickles the next. Only for classes whose instances do not need their attributes to be hashed or
-compared. And a ``__dict__`` that somebody else holds too stays that very dict: pickle would copy its items.
+compared. And a ``__dict__`` that somebody else holds too stays that very dict: pickle would copy its items. Where the
+class watches its attributes (``__getattr__``, ``__getattribute__``) none of its code runs: pickle would ask it for
+``__setstate__`` before there is any state, and a proxy that asks what it stands for never ends.
 """
 
 from __future__ import annotations
@@ -15,7 +17,15 @@ import sys
 from typing import Any
 
 from nbdag.portable.encoder import GroupEncoder
-from nbdag.portable.objects import has_instance_dict, instance_dict, is_session_class, slot_descriptors
+from nbdag.portable.objects import (
+    class_namespace,
+    has_instance_dict,
+    instance_dict,
+    is_heap_type,
+    is_session_class,
+    mro_of,
+    slot_descriptors,
+)
 
 
 def choose_instance_codec(kind: type, encoder: GroupEncoder) -> Any:
@@ -24,6 +34,8 @@ def choose_instance_codec(kind: type, encoder: GroupEncoder) -> Any:
         return None
     if kind.__reduce_ex__ is not object.__reduce_ex__ or kind.__reduce__ is not object.__reduce__:
         return None
+    if is_session_class(kind) and _watches_attributes(kind):
+        return _reduce_raw
     if encoder.options.get("flat"):
         return _reduce_flat if kind.__hash__ in (None, object.__hash__) else None
     if not is_session_class(kind) or hasattr(kind, "__setstate__") or slot_descriptors(kind):
@@ -31,6 +43,36 @@ def choose_instance_codec(kind: type, encoder: GroupEncoder) -> Any:
     if getattr(kind, "__getstate__", None) is not getattr(object, "__getstate__", None) or not has_instance_dict(kind):
         return None
     return _reduce_over_shared_dict
+
+
+def _watches_attributes(kind: type) -> bool:
+    """Whether the class has a ``__getattr__`` of its own, and nothing else that pickle would have to ask."""
+    own = {name for base in mro_of(kind) if is_heap_type(base) for name in class_namespace(base)}
+    if own.isdisjoint(("__getattr__", "__getattribute__")):
+        return False
+    builtin = next(base for base in mro_of(kind) if not is_heap_type(base))
+    return builtin in (object, dict, list) and own.isdisjoint(
+        ("__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__")
+    )
+
+
+def _reduce_raw(value: Any, encoder: GroupEncoder) -> Any:
+    kind = type(value)
+    slots = {}
+    for name, descriptor in slot_descriptors(kind):
+        try:
+            slots[name] = descriptor.__get__(value, kind)
+        except AttributeError:
+            continue
+    bases = mro_of(kind)
+    items = list(list.__iter__(value)) if list in bases else None
+    pairs = list(dict.items(value)) if dict in bases else None
+    state = (instance_dict(value), slots, items, pairs)
+    make, arguments = encoder.restorer("raw_instance"), (kind,)
+    if encoder.options.get("flat"):
+        encoder.finish_later("raw_state", value, state)
+        return make, arguments
+    return make, arguments, state, None, None, encoder.restorer("raw_state")
 
 
 class _Alone:

@@ -8,6 +8,7 @@ import gc
 import itertools
 import pathlib
 import sys
+import threading
 import types
 import weakref
 from typing import Any
@@ -19,7 +20,7 @@ DICT_VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.item
 
 
 def choose_plain_codec(kind: type, encoder: GroupEncoder) -> Any:
-    """Paths, memoryviews, properties, proxies, dict views, counters, weak references, bound methods, caches."""
+    """Paths, memoryviews, properties, proxies, dict views, counters, weak references, bound methods, caches, locks."""
     if issubclass(kind, pathlib.PurePath):
         return _reduce_path if kind.__module__.partition(".")[0] == "pathlib" else None
     return PLAIN_REDUCERS.get(kind)
@@ -115,7 +116,17 @@ def _reduce_cache(value: Any, encoder: GroupEncoder) -> Any:
     return encoder.restorer("lru_cache"), (value.__wrapped__, parameters["maxsize"], parameters["typed"])
 
 
+def _reduce_lock(value: Any, encoder: GroupEncoder) -> Any:
+    """A lock that nobody holds is as good as a new one."""
+    if not repr(value).startswith("<unlocked"):
+        raise Refused(value, "a lock that is held belongs to its process")
+    return encoder.restorer("lock"), (type(value) is RLOCK_TYPE,)
+
+
+LOCK_TYPE, RLOCK_TYPE = type(threading.Lock()), type(threading.RLock())
 PLAIN_REDUCERS = {
+    LOCK_TYPE: _reduce_lock,
+    RLOCK_TYPE: _reduce_lock,
     memoryview: _reduce_memoryview,
     property: _reduce_property,
     staticmethod: _reduce_wrapped,

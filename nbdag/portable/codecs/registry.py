@@ -11,6 +11,7 @@ from typing import Any, Callable, Tuple
 
 from nbdag.portable.codecs.arrays import choose_array_codec
 from nbdag.portable.codecs.definitions import choose_definition_codec
+from nbdag.portable.codecs.figures import choose_figure_codec
 from nbdag.portable.codecs.frames import choose_frame_codec
 from nbdag.portable.codecs.handles import choose_handle_codec
 from nbdag.portable.codecs.instances import choose_instance_codec
@@ -21,6 +22,7 @@ CODECS: Tuple[Callable[[type, Any], Any], ...] = (
     choose_definition_codec,
     choose_array_codec,
     choose_frame_codec,
+    choose_figure_codec,
     choose_plain_codec,
     choose_handle_codec,
     choose_refused_codec,

@@ -160,6 +160,13 @@ def restore_patch(target: Any, patch: Any) -> None:
         target.__name__ = patch["name"]
     if "doc" in patch:
         target.__doc__ = patch["doc"]
+    if "names" in patch:
+        target.__name__, target.__qualname__ = patch["names"]
+    if "annotations" in patch:
+        known = vars(target).get("__annotations__")
+        if known is not None and known != patch["annotations"]:
+            known.clear()
+            known.update(patch["annotations"])
     for virtual in patch.get("registered", ()):
         target.register(virtual)
     cells = dict(zip(target.__code__.co_freevars, target.__closure__ or ())) if "closure" in patch else {}  # noqa: B905

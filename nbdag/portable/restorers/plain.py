@@ -87,6 +87,52 @@ def restore_lru_cache(function: Any, maxsize: Any, typed: bool) -> Any:
     return functools.lru_cache(maxsize, typed)(function)
 
 
+def restore_lock(reentrant: bool) -> Any:
+    """A lock that nobody holds."""
+    import threading
+
+    return threading.RLock() if reentrant else threading.Lock()
+
+
+def restore_raw_instance(kind: Any) -> Any:
+    """An instance without attributes, made by the built-in type below its class: no code of the class runs."""
+    base: Any = next(base for base in kind.__mro__ if not base.__flags__ & (1 << 9))
+    return base.__new__(kind)
+
+
+def restore_raw_state(value: Any, state: Any) -> None:
+    """The attributes and items of an instance, past everything that its class does when they are set."""
+    attributes, slots, items, pairs = state
+    if attributes is not None:
+        object.__setattr__(value, "__dict__", attributes)  # itself: somebody else may hold it
+    for name, item in slots.items():
+        object.__setattr__(value, name, item)
+    if items is not None:
+        list.extend(value, items)
+    for key, item in pairs or ():
+        dict.__setitem__(value, key, item)
+
+
+def restore_figure_number(figure: Any, number: int) -> None:
+    """Have pyplot know the figure by ``number``, unless it has given that to another."""
+    import sys
+
+    shown: Any = getattr(sys.modules.get("matplotlib._pylab_helpers"), "Gcf", None)
+    manager = getattr(figure.canvas, "manager", None)
+    if shown is None or manager is None or number in shown.figs or shown.figs.pop(manager.num, None) is None:
+        return
+    manager.num = number
+    shown.figs[number] = manager
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # newer releases want to be asked only, and then ask the manager
+        try:
+            figure.number = number
+        except AttributeError:
+            pass
+
+
 def restore_shared_dict(value: Any, state: Any) -> None:
     """An instance whose ``__dict__`` somebody else holds, too."""
     object.__setattr__(value, "__dict__", state)

@@ -1,0 +1,54 @@
+"""``--max-size`` against what was really written: a plan knows the sizes of values, a bundle has more in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nbdag.errors import PlanError
+from nbdag.model import Load, Plan
+from nbdag.replay.preferences import Preferences
+
+
+@dataclass(slots=True)
+class Room:
+    """The bytes that a whole bundle may take (None: any), and what is left of them for stored values."""
+
+    most: int | None
+    for_values: int | None = None
+
+    def applied_to(self, preferences: Preferences) -> Preferences:
+        """``preferences`` with the limit that a plan has to keep."""
+        return preferences if self.for_values is None else replace(preferences, max_bytes=self.for_values)
+
+    def suffices_for(self, candidate: Path, plan: Plan) -> bool:
+        """Whether the bundle written at ``candidate`` is small enough; if not, ``plan`` must store less.
+
+        Raises PlanError where it cannot: what is too large is then not the values.
+        """
+        if self.most is None:
+            return True
+        size = sum(path.stat().st_size for path in candidate.rglob("*") if path.is_file())
+        if size <= self.most:
+            return True
+        stored = sum(step.size for step in plan.steps if isinstance(step, Load))
+        self.for_values = stored - (size - self.most)
+        if self.for_values < 0:
+            raise PlanError(
+                f"the bundle does not fit into {self.most} bytes: it takes {size - stored} bytes beside stored values",
+                "give --max-size more",
+            )
+        return False
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Name the limit that the user gave where a plan fails for a smaller one."""
+        try:
+            yield
+        except PlanError as error:
+            if self.most is None or self.for_values is None:
+                raise
+            other = self.most - self.for_values
+            raise PlanError(f"{error}; {other} of the {self.most} bytes are taken by the rest of the bundle") from error

@@ -1,0 +1,194 @@
+"""What is too dear to look at is put off: the recorder says less, and never something wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nbdag.portable import agent
+from nbdag.portable.budget import MOST_SAVED, Budget
+from nbdag.portable.haze import Haze
+from nbdag.portable.idle import IdleWork
+from tests.portable.test_recorder import Session, plain_shell
+
+BIG = "import array\nbig = [array.array('d', [0.0] * 9) for _ in range(5000)]; ys = [1]"
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    """A session in which there is never time for anything large."""
+    with plain_shell(tmp_path) as shell:
+        session = Session(shell, tmp_path)
+        session.command("start", late=False, share=0.0)
+        recorder = agent.recorder_of(shell)
+        assert recorder is not None
+        recorder.budget.left = -1.0
+        yield session
+        agent.command("stop", {})
+
+
+def look_at_the_rest(session: Session) -> None:
+    recorder = agent.recorder_of(session.shell)
+    assert recorder is not None
+    while recorder.look_in_a_pause(lambda: False):
+        pass
+
+
+def changed(session: Session) -> list[set[str]]:
+    """Per execution, what it may have changed."""
+    return [{name for run in execution.statements for name in run.changed} for execution in session.executions()]
+
+
+def put_off(session: Session) -> list[set[str]]:
+    return [{name for run in execution.statements for name in run.put_off} for execution in session.executions()]
+
+
+def test_without_a_first_look_every_execution_that_had_the_value_may_have_changed_it(session: Session) -> None:
+    session.run(BIG, "len(big)", "big[0][0] = 1.0", "len(ys)")
+    assert [("big" in names) for names in changed(session)] == [False, True, True, False]
+
+
+def test_after_a_first_look_in_a_pause_what_was_put_off_is_cleared_when_nothing_changed(session: Session) -> None:
+    session.run(BIG)
+    look_at_the_rest(session)
+    session.run("len(big)", "big[1]", "len(ys)")
+    assert [("big" in names) for names in changed(session)] == [False, False, False, False]
+    assert [("big" in names) for names in put_off(session)] == [False, True, True, False]
+
+
+def test_and_all_of_them_stand_when_it_did(session: Session) -> None:
+    session.run(BIG)
+    look_at_the_rest(session)
+    session.run("len(big)", "big[0][0] = 1.0", "len(ys)")
+    assert [("big" in names) for names in changed(session)] == [False, True, True, False]
+
+
+def test_a_pause_between_tells_the_executions_apart(session: Session) -> None:
+    session.run(BIG)
+    look_at_the_rest(session)
+    session.run("len(big)")
+    look_at_the_rest(session)
+    session.run("big[0][0] = 1.0")
+    look_at_the_rest(session)
+    session.run("len(big)")
+    assert [("big" in names) for names in changed(session)] == [False, False, True, False]
+
+
+def test_what_a_large_value_may_hold_is_reached_with_it(session: Session) -> None:
+    # big holds ys, and nobody has looked: whoever changes ys may have changed big
+    session.run(BIG)
+    look_at_the_rest(session)
+    session.run("big.append(ys)", "ys.append(2)")
+    assert "big" in session.last().statements[-1].reached
+    assert {"big", "ys"} <= changed(session)[-1]
+
+
+def test_a_large_value_that_was_made_from_a_name_may_hold_it(session: Session) -> None:
+    session.run("ys = [1]", "many = [ys] * 1 + [[i] for i in range(5000)]", "ys.append(2)")
+    assert "many" in changed(session)[-1]
+
+
+def test_a_part_of_a_large_value_is_linked_to_it(session: Session) -> None:
+    session.run(BIG, "part = big[3]", "part[0] = 5.0")
+    assert {"big", "part"} <= changed(session)[-1]
+
+
+def test_functions_in_a_large_value_are_reached_through_it(session: Session) -> None:
+    session.run(
+        "rate = [1]\ndef make():\n return [lambda: rate.append(1) for _ in range(5000)]", "calls = make()", "calls[0]()"
+    )
+    assert "rate" in changed(session)[-1]
+
+
+def test_functions_that_came_from_a_name_that_is_gone_are_reached_as_well(session: Session) -> None:
+    session.run(
+        "rate = [1]\ndef make():\n return [lambda: rate.append(1) for _ in range(5000)]",
+        "calls = make()",
+        "del make",
+        "calls[0]()",
+    )
+    assert "rate" in changed(session)[-1]
+
+
+def test_a_name_that_the_code_in_a_large_value_will_find_later_is_reached_too(session: Session) -> None:
+    session.run(
+        "def make():\n return [lambda: later.append(1) for _ in range(5000)]",
+        "calls = make()",
+        "later = []",
+        "calls[0]()",
+    )
+    assert "later" in changed(session)[-1]
+
+
+def test_a_new_value_of_the_name_starts_afresh(session: Session) -> None:
+    session.run(BIG, "len(big)", "big = [1]", "len(big)", "big.append(2)")
+    assert [("big" in names) for names in changed(session)] == [False, True, False, False, True]
+
+
+def test_small_values_are_looked_at_whatever_the_budget(session: Session) -> None:
+    session.run("xs = [1]", "len(xs)", "xs.append(2)", "len(xs)")
+    assert [("xs" in names) for names in changed(session)] == [False, False, True, False]
+
+
+def test_an_earned_second_is_worth_its_share_and_savings_end() -> None:
+    budget = Budget(0.01)
+    budget.left = 0.0
+    budget.earn(2.0)
+    assert budget.left == pytest.approx(0.02)
+    assert budget.allows(0.02) and not budget.allows(0.03)
+    budget.spend(0.005)
+    budget.settle_hook(0.015)
+    assert budget.left == pytest.approx(0.005)
+    budget.earn(1e6)
+    assert budget.left == MOST_SAVED
+    assert Budget(None).allows(1e9)
+
+
+def test_haze_links_both_ways_and_lifts() -> None:
+    haze = Haze()
+    haze.cover(["big"], ["rate"], ["big", "ys", "zs"])
+    assert haze.closure(["ys"], {}) == {"ys", "zs", "big"}
+    assert haze.mentions("big", []) == {"rate"}
+    haze.lift("big")
+    assert haze.closure(["ys"], {}) == {"ys"}
+    assert "big" not in haze
+
+
+def test_haze_of_a_great_many_statements_stays_small() -> None:
+    haze = Haze()
+    for number in range(500):
+        haze.cover([f"big{number}"], [f"m{number}"], [f"o{number}"])
+    assert len(haze.clouds) <= 33
+    assert "big3" in haze.closure(["o3"], {})
+
+
+def test_idle_work_waits_for_the_pause_and_gives_way_to_what_comes_in() -> None:
+    async def scene() -> list[bool]:
+        told: list[bool] = []
+
+        def work(stop: object) -> bool:
+            told.append(stop())  # type: ignore[operator]
+            return len(told) < 2
+
+        idle = IdleWork(work)
+        idle.wait()
+        assert idle.handle is not None and not told
+        idle.cancel()
+        idle.wait()
+        idle.run()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon_threadsafe(lambda: None)  # something comes in
+        assert idle.somebody_waits()
+        return told
+
+    assert asyncio.run(scene()) == [False, False]
+
+
+def test_without_a_loop_there_is_no_pause() -> None:
+    idle = IdleWork(lambda stop: True)
+    idle.wait()
+    assert idle.handle is None

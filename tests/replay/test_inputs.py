@@ -1,0 +1,85 @@
+"""Which input files travel, and what --max-size does about all that is not a value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nbdag.errors import PlanError
+from nbdag.model import FileUse, Load, Plan
+from nbdag.replay.bundle import earlier_choices
+from nbdag.replay.inputs import LARGEST_CARRIED, carried_inputs
+from nbdag.replay.planner import Preferences
+from nbdag.replay.room import Room
+from tests.portable.session import Session
+from tests.restoring import bundle_of, replay
+
+FILES = {
+    "small.csv": 10,
+    "data/part.csv": 10,
+    "large.csv": LARGEST_CARRIED + 1,
+    ".env": 10,
+    "../up.csv": 10,
+    "written.csv": 10,
+    "spare.csv": 10,
+}
+
+INCLUDED = [
+    ("auto", ["data/part.csv", "small.csv"]),
+    ("none", []),
+    ("all", ["data/part.csv", "large.csv", "small.csv", "spare.csv"]),
+    ("*.csv", ["data/part.csv", "large.csv", "small.csv", "spare.csv"]),
+    ("data/*", ["data/part.csv"]),
+    (".env", [".env"]),
+    ("nothing", []),
+]
+
+
+@pytest.mark.parametrize(("include", "expected"), INCLUDED)
+def test_which_files_travel(include: str, expected: list[str], tmp_path: Path) -> None:
+    below = tmp_path / "work"
+    uses = []
+    for name, size in FILES.items():
+        path = below / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+        uses.append(FileUse(name, str(path), "w" if name == "written.csv" else "r", size))
+    absolute = FileUse(str(below / "small.csv"), str(below / "small.csv"), "r", 10)
+    gone = FileUse("gone.csv", str(below / "gone.csv"), "r", 10)
+    steps = [replay("...", files=(*uses[:-1], absolute, gone)), Load(0, ("a",), 1, 0)]
+    found = carried_inputs(steps, [replay("...", files=(uses[-1],))], include)
+    assert [path for path, _ in found] == expected and all(source.is_file() for _, source in found)
+
+
+def test_what_travels_unasked_is_limited_in_all(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("x")
+    uses = tuple(FileUse(f"{index}.csv", str(tmp_path / "f"), "r", LARGEST_CARRIED) for index in range(20))
+    assert len(carried_inputs([replay("...", files=uses)])) == 16
+
+
+def loading(size: int) -> Plan:
+    return Plan((Load(0, ("a",), size, 0),), (), 0.0, 0.0, 0.0)
+
+
+def test_the_whole_bundle_fits_and_not_only_its_values(tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / "a").write_bytes(bytes(900))
+    (tmp_path / "restore.py").write_bytes(bytes(200))
+    room = Room(1000)
+    assert room.applied_to(Preferences(max_bytes=1000)).max_bytes == 1000
+    assert not room.suffices_for(tmp_path, loading(900))
+    assert room.applied_to(Preferences(max_bytes=1000)).max_bytes == 800
+    with pytest.raises(PlanError, match="smallest; 200 of the 1000 bytes are taken by the rest"), room.explained():
+        raise PlanError("smallest")
+    assert Room(1100).suffices_for(tmp_path, loading(900)) and Room(None).suffices_for(tmp_path, loading(900))
+    with pytest.raises(PlanError, match="takes 200 bytes beside stored values"):
+        Room(199).suffices_for(tmp_path, loading(900))
+
+
+def test_what_an_earlier_bundle_chose_is_read_from_it(tmp_path: Path) -> None:
+    assert earlier_choices(tmp_path / "bundle") == (frozenset(), frozenset())
+    bundle_of(tmp_path, Session().run("a = [1]"), "a")
+    assert earlier_choices(tmp_path / "bundle") == (frozenset({"a"}), frozenset())
+    (tmp_path / "bundle" / "data.msgpack").write_bytes(b"damaged")
+    assert earlier_choices(tmp_path / "bundle") == (frozenset(), frozenset())

@@ -1,25 +1,24 @@
 """The purity tables against the libraries as they are installed: every call that a table vouches for is made.
 
 A claim that is false makes a wrong restore, so each is tried with many arguments; what is compared before and after is
-the canonical digest. ``python -m tests.analysis.purity_check LIBRARY`` prints what is wrong, in any environment.
+the canonical digest. ``purity_run.py`` does that for whole libraries, each function in a process of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib
 import importlib.util
 import inspect
 import io
 import itertools
-import json
-import os
+import random
 import signal
-import tempfile
 import time
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +26,6 @@ from nbdag.analysis import purity
 from nbdag.analysis.defuse.values import IMMUTABLE
 from nbdag.analysis.purity import Signature
 from nbdag.portable.digest import digest
-
-SECONDS = 0.3  # of CPU, for all attempts to call one function
-SUCCESSES = 16  # calls of one function that are enough
-
 
 @dataclass(frozen=True)
 class Wrong:
@@ -73,24 +68,35 @@ def named_functions(library: str) -> list[str]:
 
 
 def pattern_functions(library: str) -> list[str]:
-    """Public functions of the modules that the tables cover by a pattern."""
+    """Public functions of the modules that the tables cover by a pattern, and of the modules below those."""
     modules = {name.rpartition(".")[0] for name in purity._FUNCTIONS if name.startswith(library + ".") and "*" in name}
-    found = set()
+    named = frozenset(named_functions(library))
+    found: dict[int, str] = {}
     for module in sorted(modules):
-        try:
-            place = resolve(module)
-        except AttributeError:
+        with contextlib.suppress(AttributeError):
+            _below(module, resolve(module), 2, found)
+    return sorted(path for path in found.values() if path not in named)
+
+
+def _below(path: str, place: Any, depth: int, found: dict[int, str]) -> None:
+    """The shortest name of each callable in ``place``."""
+    for name in sorted({*dir(place), *getattr(place, "__all__", ())}):
+        if name.startswith("_") or name in ("tests", "test", "testing", "externals", "conftest"):
             continue
-        for name in dir(place):
-            if name.startswith("_"):
-                continue
-            path = f"{module}.{name}"
-            with contextlib.suppress(Exception), warnings.catch_warnings():
+        own = f"{path}.{name}"
+        try:
+            with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                value = getattr(place, name)
-                if callable(value) and not isinstance(value, types.ModuleType):
-                    found.add(path)
-    return sorted(found - set(named_functions(library)))
+                value = getattr(place, name) if hasattr(place, name) else resolve(own)
+        except Exception:
+            continue
+        if isinstance(value, types.ModuleType):
+            if depth and value.__name__ == own and isinstance(place, types.ModuleType):
+                _below(own, value, depth - 1, found)
+        elif callable(value):
+            known = found.get(id(value))
+            if known is None or (own.count("."), own) < (known.count("."), known):
+                found[id(value)] = own
 
 
 # ------------------------------------------------------------------------------------------------ values
@@ -208,35 +214,53 @@ def state(value: Any) -> str:
 # ------------------------------------------------------------------------------------------------ calls
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What may be spent on one function: seconds of CPU for all its calls, calls that are enough, seconds for one call."""
+
+    seconds: float = 0.5
+    successes: int = 24
+    one_call: float = 1.0
+
+
 def try_calls(
     name: str,
-    make: Callable[[], tuple[Any, Callable[..., Any]]],
+    receiver: Callable[[], Any] | None,
+    function: Callable[[Any], Callable[..., Any]],
     signature: Signature,
-    arguments: Callable[[], Iterator[tuple[tuple[Any, ...], dict[str, Any]]]],
-) -> tuple[int, list[Wrong]]:
-    """Calls what ``make`` gives (receiver or None, callable); how many calls came back, and what is wrong."""
-    wrong: dict[str, Wrong] = {}
+    arguments: Callable[[Any], Arguments],
+    limits: Limits = Limits(),
+) -> Iterator[Wrong | None]:
+    """Calls ``function(receiver)`` with many arguments; None for each call that came back, and once what is wrong."""
+    told: set[str] = set()
     done = 0
-    end = time.process_time() + SECONDS
-    for positional, keywords in arguments():
-        if time.process_time() > end or done >= SUCCESSES:
-            break
+    if receiver is not None:
         try:
-            receiver, function = make()
+            function(receiver())
         except Exception as error:
-            return done, [Wrong(name, f"no receiver: {type(error).__name__}: {error}")]
+            yield Wrong(name, f"no receiver: {type(error).__name__}: {error}")
+            return
+    source = arguments(function(None if receiver is None else receiver()))
+    end = time.process_time() + limits.seconds
+    for positional, keywords in source:
+        if time.process_time() > end or done >= limits.successes:
+            return
+        whole = None if receiver is None else receiver()
         given = [*positional, *keywords.values()]
-        before = [state(one) for one in (receiver, *given)]
-        held = [receiver is not None and not shared(receiver, one) for one in given]
+        before = [state(one) for one in (whole, *given)]
+        held = [whole is not None and not shared(whole, one) for one in given]
         try:
-            result = _quietly(function, positional, keywords)
+            result = _quietly(function(whole), positional, keywords, limits.one_call)
         except (Exception, SystemExit):
             continue
         done += 1
+        source.worked(positional)
+        yield None
         call = f"({', '.join([_say(one) for one in positional] + [f'{k}={_say(v)}' for k, v in keywords.items()])})"
-        for problem in _judge(signature, receiver, given, list(keywords), before, held, result):
-            wrong.setdefault(problem, Wrong(name, problem, call))
-    return done, list(wrong.values())
+        for problem in _judge(signature, whole, given, list(keywords), before, held, result):
+            if problem not in told:
+                told.add(problem)
+                yield Wrong(name, problem, call)
 
 
 def _judge(
@@ -320,12 +344,14 @@ class _Late(BaseException):
     pass
 
 
-def _quietly(function: Callable[..., Any], positional: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+def _quietly(
+    function: Callable[..., Any], positional: tuple[Any, ...], keywords: dict[str, Any], seconds: float
+) -> Any:
     def late(*_: object) -> None:
         raise _Late
 
     signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, 2.0)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
@@ -336,65 +362,96 @@ def _quietly(function: Callable[..., Any], positional: tuple[Any, ...], keywords
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def in_copy(work: Callable[[], Any]) -> Any:
-    """What ``work`` returns, JSON-able, done in a fork of this process in an empty directory; None if it died."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(reader)
-            with tempfile.TemporaryDirectory() as folder:
-                os.chdir(folder)
-                null = os.open(os.devnull, os.O_RDWR)
-                for stream in (0, 1, 2):
-                    os.dup2(null, stream)
-                with os.fdopen(writer, "w") as pipe:
-                    json.dump(work(), pipe)
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as pipe:
-        text = pipe.read()
-    os.waitpid(child, 0)
-    return json.loads(text) if text else None
+# ------------------------------------------------------------------------------------------------ arguments
 
 
-def combinations(pool: Callable[[], list[Any]], most: int = 3) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
-    """Fresh arguments: none, one, two ... of the pool."""
-    size = len(pool())
-    for count in range(most + 1):
-        for indices in itertools.product(range(size), repeat=count):
-            values = [pool() for _ in indices]
-            yield tuple(values[place][index] for place, index in enumerate(indices)), {}
+class Arguments:
+    """Fresh arguments for one function: by its own signature, and more of what has worked before.
+
+    ``special`` comes first. Every value is used alone and in pairs; longer ones are drawn, the same ones in every run.
+    """
+
+    def __init__(self, name: str, function: Any, pool: Sequence[Any], special: Sequence[tuple[Any, ...]] = ()) -> None:
+        self.pool = list(pool)
+        self.special = special
+        self.random = random.Random(name)
+        self.good: dict[int, list[int]] = {}  # place -> what stood there when a call came back
+        self.least, self.most, self.flags = _shape(function)
+        self.last: tuple[int, ...] = ()
+
+    def __iter__(self) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
+        for values in self.special:
+            self.last = ()
+            yield from self._with_flags(lambda values=values: _copied(values))  # type: ignore[misc]
+        for indices in self._indices():
+            self.last = indices
+            yield from self._with_flags(lambda indices=indices: _copied([self.pool[one] for one in indices]))  # type: ignore[misc]
+
+    def worked(self, positional: tuple[Any, ...]) -> None:
+        """The arguments that were given last made a call that came back."""
+        for place, index in enumerate(self.last):
+            self.good.setdefault(place, []).append(index)
+
+    def _with_flags(self, make: Callable[[], tuple[Any, ...]]) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
+        yield make(), {}
+        for flag in self.flags:
+            yield make(), flag
+
+    def _indices(self) -> Iterator[tuple[int, ...]]:
+        size = len(self.pool)
+        counts = [count for count in range(self.least, self.most + 1) if count <= self.least + 2]
+        if 0 in counts:
+            yield ()
+        exhaustive = []
+        for count in [count for count in counts if 0 < count <= 2]:
+            some = list(itertools.product(range(size), repeat=count))
+            self.random.shuffle(some)
+            exhaustive.append(iter(some))
+        long = [count for count in counts if count > 2]
+        while exhaustive or long:
+            for some_left in list(exhaustive):
+                found = next(some_left, None)
+                if found is None:
+                    exhaustive.remove(some_left)
+                else:
+                    yield found
+            for count in long:
+                yield tuple(self._draw(place) for place in range(count))
+
+    def _draw(self, place: int) -> int:
+        good = self.good.get(place)
+        if good and self.random.random() < 0.6:
+            return self.random.choice(good)
+        return self.random.randrange(len(self.pool))
 
 
-def with_flags(
-    function: Any, arguments: Callable[[], Iterator[tuple[tuple[Any, ...], dict[str, Any]]]]
-) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
-    """The arguments, and each with the keywords that make functions change what they are given."""
+def _shape(function: Any) -> tuple[int, int, list[dict[str, Any]]]:
+    """How few and how many positional arguments, and the keywords that make functions change what they are given."""
+    if type(function).__name__ == "ufunc":
+        return int(function.nin), int(function.nin + function.nout), []
     try:
-        names = list(inspect.signature(function).parameters)
+        parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        names = ["copy"]
+        return 0, 3, []
+    places = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    least = sum(one.default is one.empty for one in places)
+    most = 6 if any(one.kind is one.VAR_POSITIONAL for one in parameters) else len(places)
     flags: list[dict[str, Any]] = []
-    for name in names:
-        if name.startswith("overwrite"):
-            flags.append({name: True})
-        if name == "inplace":
-            flags.append({name: True})
-        if name.startswith("copy"):
-            flags.append({name: False})
-    plain = arguments()
-    for positional, keywords in plain:
-        yield positional, keywords
-        for flag in flags:
-            yield _copied(positional), flag
+    for one in parameters:
+        if one.name.startswith("overwrite") or one.name == "inplace":
+            flags.append({one.name: True})
+        if one.name.startswith("copy"):
+            flags.append({one.name: False})
+    return min(least, 6), min(most, 6), flags
 
 
-def _copied(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    import copy
+def fresh(value: Any) -> Any:
+    """A copy of ``value`` that shares nothing; functions are their own copies."""
+    return value if callable(value) and not hasattr(value, "fit") else copy.deepcopy(value)
 
-    return tuple(value if callable(value) else copy.deepcopy(value) for value in values)
+
+def _copied(values: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(fresh(value) for value in values)
 
 
 def place_of_out(function: Any) -> int | None:

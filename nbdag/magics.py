@@ -23,6 +23,7 @@ _USAGE = """%nbdag status                 what is recorded, and how to reach thi
     --bandwidth auto|50MB/s            speed to the destination (auto: the disk is measured)
     --max-size 2GB                     let the bundle take no more than this
     --store/--replay/--exclude/--only NAME   (repeat for more names)
+    --with-credentials                       (take along what looks like a password, token or key)
     --notebook FILE                    where the cells and their tags are, if the server does not say it
     --no-verify                        compile: do not restore it in a fresh process to compare"""
 
@@ -138,6 +139,7 @@ def _parser(program: str) -> _Parser:
     parser.add_argument("--notebook", default="")
     for option in ("--store", "--replay", "--exclude", "--only"):
         parser.add_argument(option, metavar="NAME", action="append", default=[])
+    parser.add_argument("--with-credentials", action="store_true")
     return parser
 
 
@@ -154,6 +156,7 @@ def _wishes(options: argparse.Namespace) -> dict[str, Any]:
         "replay": tuple(options.replay),
         "exclude": tuple(options.exclude),
         "only": tuple(options.only),
+        "with_credentials": options.with_credentials,
     }
 
 

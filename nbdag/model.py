@@ -277,7 +277,8 @@ class Variable:
     ``group`` numbers its co-variable: names with the same number are stored and replayed together. ``size`` is the
     group's stored bytes (shared by its names), ``store_seconds`` what encoding took, ``storable`` whether the
     encoder accepts it and ``obstacle`` why not, with the path to the offending object. ``altered`` says that the
-    value differs from its last recorded version: it changed behind the recorder's back.
+    value differs from its last recorded version: it changed behind the recorder's back. ``credential`` says why it looks
+    like one, "" if it does not.
     """
 
     name: str
@@ -289,6 +290,7 @@ class Variable:
     storable: bool = True
     obstacle: str = ""
     altered: bool = False
+    credential: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -644,6 +646,7 @@ class Compiled:
     bandwidth_source: str = ""  # "given", or where it was measured
     alternatives: tuple[Alternative, ...] = ()
     max_bytes: int | None = None
+    withheld: tuple[str, ...] = ()  # left out because they look like credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -662,4 +665,5 @@ class Planned:
     bandwidth_source: str = ""
     objective: str = "migrate"
     max_bytes: int | None = None
+    withheld: tuple[str, ...] = ()
     seconds: float = 0.0

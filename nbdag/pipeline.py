@@ -69,6 +69,7 @@ from nbdag.replay.wishes import (
     unmet_tags,
     wishes_of_cells,
 )
+from nbdag.replay.withhold import Withheld, credentials_in_bundle, withhold
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +198,7 @@ def compile_bundle(
     replay: Sequence[str] = (),
     exclude: Sequence[str] = (),
     only: Sequence[str] = (),
+    with_credentials: bool = False,
     progress: Progress = Silent(),
 ) -> Compiled:
     """Compile a live session into the bundle ``out``: the one of ``agent``, of ``connection_file``, of ``notebook``, or
@@ -207,8 +209,9 @@ def compile_bundle(
     Raises UsageError, PlanError, OutputError, EnvironmentRefused, KernelDied, KernelProtocolError.
     """
     wishes = _wishes(store, replay, exclude, only, max_bytes)
+    request = Request(wishes, objective, bandwidth, with_credentials)
     with live_session(notebook, connection_file, agent, state_directory, allow_errors, progress) as live:
-        return _compile(live, out, objective, bandwidth, verify, include_files, wishes, progress)
+        return _compile(live, out, request, verify, include_files, progress)
 
 
 def plan_session(
@@ -226,6 +229,7 @@ def plan_session(
     replay: Sequence[str] = (),
     exclude: Sequence[str] = (),
     only: Sequence[str] = (),
+    with_credentials: bool = False,
     explained: Sequence[str] = (),
     progress: Progress = Silent(),
 ) -> Planned:
@@ -236,9 +240,10 @@ def plan_session(
     ``compile_bundle`` does.
     """
     wishes = _wishes(store, replay, exclude, only, max_bytes)
+    request = Request(wishes, objective, bandwidth, with_credentials)
     check_explained(explained, wishes)
     with live_session(notebook, connection_file, agent, state_directory, allow_errors, progress) as live:
-        return _plan(live, destination, objective, bandwidth, wishes, tuple(explained), progress)
+        return _plan(live, destination, request, tuple(explained), progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +275,7 @@ def look(
             progress.say(f"{path.name} has no kernel here: only what its code says (nbdag analyze runs it)")
         return Seen(analyze(path, static=True), tuple(cell.source for cell in cells))
     with live_session(notebook, None, None, state_directory, False, progress) as live:
-        question = _ask(live, Path().absolute(), "migrate", None, Preferences(), progress)
+        question = _ask(live, Path().absolute(), Request(Preferences()), progress)
         plan = make_plan(question.understood.graph, question.costs, question.preferences)
     understood = question.understood
     analysis = _summary(understood, session.id, 0.0, live.notebook)
@@ -286,6 +291,16 @@ def _wishes(
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What the user wants of a plan; ``bandwidth`` is the speed to the destination in bytes per second, None: measure."""
+
+    wishes: Preferences
+    objective: str = "migrate"
+    bandwidth: float | None = None
+    with_credentials: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """Everything a planner has to know: what there is, what was asked for, what it costs."""
 
@@ -293,6 +308,7 @@ class Question:
     preferences: Preferences
     costs: CostModel
     bandwidth_source: str
+    withheld: tuple[str, ...]
     diagnostics: tuple[Diagnostic, ...]
 
     def findings(self, plan: Plan) -> tuple[Diagnostic, ...]:
@@ -300,12 +316,11 @@ class Question:
         return (*self.diagnostics, *unmet_tags(self.understood.graph, self.preferences, plan))
 
 
-def _ask(
-    live: LiveSession, place: Path, objective: str, bandwidth: float | None, wishes: Preferences, progress: Progress
-) -> Question:
+def _ask(live: LiveSession, place: Path, request: Request, progress: Progress) -> Question:
     """Survey ``live``, and put together what names and tags ask for with how fast ``place`` can be written."""
     import tempfile
 
+    wishes = request.wishes
     progress.say("surveying the session")
     with tempfile.TemporaryDirectory(prefix="nbdag-") as folder:
         understood = understand(live.agent, Path(folder) / "trace.json", live.notebook)
@@ -314,20 +329,32 @@ def _ask(
     if not there:
         raise EnvironmentRefused("the session has no variables: there is nothing to move")
     check_linked(understood.graph, wishes)
+    withheld = Withheld(understood.graph)
+    if not request.with_credentials:
+        withheld = withhold(understood.graph, understood.trace.variables, wishes.store | wishes.only)
+        understood = replace(understood, graph=withheld.graph)
     tags = wishes_of_cells(
         live.notebook.cells if live.notebook else (), understood.labels.cell_of, understood.trace.executions
     )
     preferences = replace(
         wishes,
+        exclude=wishes.exclude | withheld.names,
         never_rerun=tags.of(NEVER_RERUN),
         always_store=tags.of(ALWAYS_STORE),
         recompute=tags.of(RECOMPUTE),
     )
-    speed = bandwidth or measure_bandwidth(place)
-    source = "given" if bandwidth else f"measured in {nearest_directory(place)}"
-    costs = CostModel(speed, objective)
+    speed = request.bandwidth or measure_bandwidth(place)
+    source = "given" if request.bandwidth else f"measured in {nearest_directory(place)}"
+    costs = CostModel(speed, request.objective)
     check_possible(understood.graph, costs, preferences)
-    return Question(understood, preferences, costs, source, tags.diagnostics)
+    return Question(
+        understood,
+        preferences,
+        costs,
+        source,
+        tuple(sorted(withheld.names)),
+        (*withheld.diagnostics, *tags.diagnostics),
+    )
 
 
 def nearest_directory(path: Path) -> Path:
@@ -338,22 +365,20 @@ def nearest_directory(path: Path) -> Path:
 
 
 def _plan(
-    live: LiveSession,
-    destination: Path,
-    objective: str,
-    bandwidth: float | None,
-    wishes: Preferences,
-    explained: tuple[str, ...],
-    progress: Progress,
+    live: LiveSession, destination: Path, request: Request, explained: tuple[str, ...], progress: Progress
 ) -> Planned:
     begun = time.perf_counter()
     progress.begin("planning", None)
     try:
         place = destination.absolute()
         place = place.parent if (place / "restore.py").is_file() else place
-        question = _ask(live, place, objective, bandwidth, wishes, progress)
+        question = _ask(live, place, request, progress)
         understood, costs, preferences = question.understood, question.costs, question.preferences
         check_names(explained, [variable.name for variable in understood.trace.variables])
+        for name in explained:
+            if name in question.withheld:
+                hint = f"--store {name} takes it along, and then there is something to explain"
+                raise UsageError(f"--explain {name}: it stays behind, as what looks like a credential does", hint)
         stored, replayed = earlier_choices(destination)
         preferences = replace(preferences, stored_before=stored, replayed_before=replayed)
         plan = make_plan(understood.graph, costs, preferences)
@@ -381,8 +406,9 @@ def _plan(
         diagnostics=(*summary.diagnostics, *question.findings(plan), *plan.diagnostics),
         bandwidth=costs.bandwidth,
         bandwidth_source=question.bandwidth_source,
-        objective=objective,
-        max_bytes=wishes.max_bytes,
+        objective=request.objective,
+        max_bytes=request.wishes.max_bytes,
+        withheld=question.withheld,
         seconds=time.perf_counter() - begun,
     )
 
@@ -398,19 +424,12 @@ def _with_links(explanations: tuple[Explanation, ...], asked: tuple[str, ...], a
 
 
 def _compile(
-    live: LiveSession,
-    out: Path,
-    objective: str,
-    bandwidth: float | None,
-    verify: bool,
-    include_files: str,
-    wishes: Preferences,
-    progress: Progress,
+    live: LiveSession, out: Path, request: Request, verify: bool, include_files: str, progress: Progress
 ) -> Compiled:
     begun = time.perf_counter()
     progress.begin("compiling", None)
     try:
-        question = _ask(live, out.absolute().parent, objective, bandwidth, wishes, progress)
+        question = _ask(live, out.absolute().parent, request, progress)
         understood = question.understood
         plan, bundle, verdict = compile_session(
             understood.graph,
@@ -434,13 +453,19 @@ def _compile(
         bundle=bundle,
         verdict=verdict,
         variables=summary.variables,
-        diagnostics=(*summary.diagnostics, *question.findings(plan), *plan.diagnostics),
+        diagnostics=(
+            *summary.diagnostics,
+            *question.findings(plan),
+            *plan.diagnostics,
+            *(() if request.with_credentials else credentials_in_bundle(out)),
+        ),
         bandwidth=question.costs.bandwidth,
-        objective=objective,
+        objective=request.objective,
         seconds=time.perf_counter() - begun,
         bandwidth_source=question.bandwidth_source,
         alternatives=comparisons(understood.graph, question.costs, question.preferences, plan),
-        max_bytes=wishes.max_bytes,
+        max_bytes=request.wishes.max_bytes,
+        withheld=question.withheld,
     )
 
 

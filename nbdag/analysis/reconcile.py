@@ -245,9 +245,13 @@ class _Builder:
         return frozenset(found)
 
     def _changes_options(self, statement: Statement, hazards: Sequence[Hazard]) -> bool:
-        if not statement.python or any(hazard.reluctance >= Reluctance.LAST_RESORT for hazard in hazards):
+        if not statement.python or not _configures(statement):
             return False
-        return _configures(statement)
+        doubt = next((hazard.reason for hazard in hazards if hazard.reluctance >= Reluctance.LAST_RESORT), "")
+        if doubt:
+            what = f"what {statement.python.strip()[:60]!r} set comes back as far as it is plain values"
+            self.findings.append(Diagnostic("options-not-replayed", Severity.WARNING, f"{what}: {doubt}"))
+        return not doubt
 
 
 def _spelled(statement: Statement, files: tuple[FileUse, ...]) -> tuple[FileUse, ...]:

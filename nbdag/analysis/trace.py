@@ -201,6 +201,7 @@ def read_variable(item: object, where: str) -> Variable:
         storable=flag(fields, "storable", where),
         obstacle=text(fields, "obstacle", where),
         altered=flag(fields, "altered", where),
+        credential=text(fields, "credential", where) if "credential" in fields else "",
     )
 
 

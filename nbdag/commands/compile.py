@@ -15,6 +15,7 @@ from nbdag.commands.options import (
     BarOption,
     Color,
     ColorOption,
+    CredentialsOption,
     ExcludeOption,
     Format,
     FormatOption,
@@ -66,6 +67,7 @@ def compile(
     store: StoreOption = None,
     replay: ReplayOption = None,
     exclude: ExcludeOption = None,
+    with_credentials: CredentialsOption = False,
     only: OnlyOption = None,
     allow_errors: AllowErrors = False,
     format: FormatOption = Format.text,
@@ -102,6 +104,7 @@ def compile(
             store=tuple(store or ()),
             replay=tuple(replay or ()),
             exclude=tuple(exclude or ()),
+            with_credentials=with_credentials,
             only=tuple(only or ()),
             progress=progress,
         )

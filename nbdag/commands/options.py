@@ -43,6 +43,9 @@ class Objective(str, Enum):
 Names = list[str] | None
 StoreOption = Annotated[Names, typer.Option("--store", metavar="NAME", help="Store it, do not replay.")]
 ReplayOption = Annotated[Names, typer.Option("--replay", metavar="NAME", help="Replay it, do not store.")]
+CredentialsOption = Annotated[
+    bool, typer.Option("--with-credentials", help="Take along what looks like a password, token or key.")
+]
 ExcludeOption = Annotated[Names, typer.Option("--exclude", metavar="NAME", help="Leave it behind.")]
 OnlyOption = Annotated[Names, typer.Option("--only", metavar="NAME", help="Take only what is named.")]
 ObjectiveOption = Annotated[

@@ -17,6 +17,7 @@ from nbdag.commands.options import (
     BarOption,
     Color,
     ColorOption,
+    CredentialsOption,
     ExcludeOption,
     MaxSizeOption,
     Names,
@@ -74,6 +75,7 @@ def plan(
     store: StoreOption = None,
     replay: ReplayOption = None,
     exclude: ExcludeOption = None,
+    with_credentials: CredentialsOption = False,
     only: OnlyOption = None,
     allow_errors: AllowErrors = False,
     format: Annotated[
@@ -116,6 +118,7 @@ def plan(
             store=tuple(store or ()),
             replay=tuple(replay or ()),
             exclude=tuple(exclude or ()),
+            with_credentials=with_credentials,
             only=tuple(only or ()),
             explained=tuple(dict.fromkeys(explain or ())),
             progress=progress,

@@ -37,13 +37,14 @@ WRITE_EVENTS = word_set(
     "shutil.copytree shutil.make_archive shutil.unpack_archive"
 )
 HEARD_EVENTS = NETWORK_EVENTS | PROCESS_EVENTS | WRITE_EVENTS | {"open", "sqlite3.connect"}
-# Endings of files that belong to libraries and not to the session's data.
-LIBRARY_ENDINGS = (".pyc", ".pyo", ".pyd", ".so", ".dll", ".dylib", ".ttf", ".otf", ".afm", ".mplstyle", ".pth")
+# Endings of files that belong to libraries and not to the session's data. Not .pth: torch.load("model.pth").
+LIBRARY_ENDINGS = (".pyc", ".pyo", ".pyd", ".so", ".dll", ".dylib", ".ttf", ".otf", ".afm", ".mplstyle")
 SYSTEM_PREFIXES = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/lib/", "/usr/share/", "/lib/", "/run/")
 PRIVATE_PARTS = ("/.cache/", "/.ipython/", "/.jupyter/", "/.matplotlib/", "/matplotlib/fontlist-", "/ipykernel_")
 PRIVATE_PARTS_ALWAYS = ("/__pycache__/", "/site-packages/", "/dist-packages/")
 
 Heard = Tuple[str, Tuple[Any, ...]]
+LIBRARY_READ = "library"  # heard instead of "open" where the file's name says all that there is to know
 
 
 def install_hook() -> List[Any]:
@@ -133,6 +134,9 @@ class Listener:
                         return
                 mode = mode if type(mode) is str else ""
                 flags = flags if type(flags) is int else 0
+                if path.endswith(LIBRARY_ENDINGS) and not is_write(mode, flags) and os.path.isabs(path):
+                    self.heard.append((LIBRARY_READ, (path,)))  # 1,400 in the imports of an ordinary notebook
+                    return
                 if is_write(mode, flags) or os.path.exists(path):  # else it is about to fail
                     self.heard.append((event, (path, mode, flags, os.getcwd())))
             elif event == "sqlite3.connect":
@@ -249,8 +253,11 @@ def sort_out(heard: List[Heard], read: int, listener: Listener) -> Tuple[List[Di
     files: Dict[Tuple[str, str], Dict[str, Any]] = {}
     effects: Set[str] = set()
     explained, limit = 0, UNEXPLAINED_LIMIT
+    of_libraries: List[str] = []
     for event, arguments in heard:
-        if event in NETWORK_EVENTS:
+        if event == LIBRARY_READ:
+            of_libraries.append(arguments[0])
+        elif event in NETWORK_EVENTS:
             effects.add("network")
         elif event in PROCESS_EVENTS:
             effects.add("process")
@@ -277,6 +284,10 @@ def sort_out(heard: List[Heard], read: int, listener: Listener) -> Tuple[List[Di
                 }  # fmt: skip
     limit = IMPORTING_LIMIT if listener.drew_text() else limit
     unexplained = 0 if effects & {"process", "network"} else read - explained
+    if unexplained > limit and any(file_size(path) >= 0 for path in of_libraries):  # asked for only where it matters
+        limit = IMPORTING_LIMIT
+        if unexplained > limit:
+            unexplained -= sum(max(file_size(path), 0) for path in of_libraries)
     if unexplained > limit and unexplained - listener.read_on() > limit:
         effects.add("file-read")
     return list(files.values()), sorted(effects)

@@ -25,6 +25,7 @@ import types
 import weakref
 from typing import Any, Dict, List
 
+from nbdag.portable.additions import added_attributes, may_have_additions
 from nbdag.portable.canonical_code import (
     Encoded,
     EncoderOf,
@@ -288,6 +289,22 @@ def is_immutable_value(cls: type) -> bool:
 
 def choose_encoder(cls: type) -> EncoderOf:
     """The encoder for objects of exactly this class; raises Incomparable where there can be none."""
+    encoder = _encoder_of(cls)
+    return encoder if encoder is encode_instance or not may_have_additions(cls) else _with_added(encoder)
+
+
+def _with_added(encoder: EncoderOf) -> EncoderOf:
+    """``encoder`` for a class that knows nothing of what was hung on its instances: ``df.note = 5``."""
+
+    def encode(obj: Any) -> Encoded:
+        added = added_attributes(obj)
+        head, children = encoder(obj)
+        return ((*head, "added", *added), [*children, *added.values()]) if added else (head, children)
+
+    return encode
+
+
+def _encoder_of(cls: type) -> EncoderOf:
     exact = EXACT_ENCODERS.get(cls)
     if exact is not None:
         return exact

@@ -21,6 +21,7 @@ import time
 import warnings
 from typing import Any, Callable, Dict, List, Mapping, Tuple
 
+from nbdag.portable.additions import added_attributes, may_have_additions
 from nbdag.portable.blobs import CountingSink, HeadSink, SinkFailed, write_blob
 from nbdag.portable.codecs.arrays import lessons_about_views
 from nbdag.portable.codecs.definitions import patches_of
@@ -78,8 +79,10 @@ class GroupPickler(_pickle.Pickler):
         for choose in CODECS:
             codec = choose(kind, self.encoder)
             if codec is not None:
-                return codec
-        return None
+                break
+        else:
+            codec = None
+        return _with_additions(codec) if may_have_additions(kind) else codec
 
 
 class NanPickler(GroupPickler):
@@ -92,6 +95,18 @@ class NanPickler(GroupPickler):
 
 def _reduce_rest(value: Any, encoder: GroupEncoder) -> Any:
     return encoder.restorer("rest"), (), None, encoder.drain()
+
+
+def _with_additions(codec: Any) -> Any:
+    """``codec`` for a type whose pickle drops what was hung on an object: that is set again when all else exists."""
+
+    def reduce(value: Any, encoder: GroupEncoder) -> Any:
+        added = added_attributes(value)
+        if added:
+            encoder.finish_later("additions", value, added)
+        return NotImplemented if codec is None else codec(value, encoder)
+
+    return reduce
 
 
 def _refuse_own(value: Any, encoder: GroupEncoder) -> Any:

@@ -14,6 +14,7 @@ import gc
 import os
 import sys
 import types
+import weakref
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 _RAW_MRO = type.__dict__["__mro__"]
@@ -136,8 +137,26 @@ def base_labels(cls: type) -> List[str]:
     """``package.ClassName`` of the class and all its bases: independent of where in a package a class lives.
 
     pandas 3 moved its classes to ``pandas``, pandas 2 has them in ``pandas.core.frame``: both give "pandas.DataFrame".
+    Remembered for classes of libraries as long as they live: every look at a value asks for those of each type in it.
     """
-    return [class_module(base).partition(".")[0] + "." + class_qualname(base) for base in mro_of(cls)]
+    key = id(cls)
+    known = _LABELS.get(key)
+    if known is not None and known[0]() is cls:
+        return known[1]
+    labels = [class_module(base).partition(".")[0] + "." + class_qualname(base) for base in mro_of(cls)]
+    if not any(label.startswith(_SESSION_LABEL) for label in labels):
+
+        def forget(reference: Any) -> None:
+            entry = _LABELS.get(key)
+            if entry is not None and entry[0] is reference:
+                del _LABELS[key]
+
+        _LABELS[key] = (weakref.ref(cls, forget), labels)
+    return labels
+
+
+_LABELS: Dict[int, Tuple[Any, List[str]]] = {}  # by address; never of a session class, which may change its bases
+_SESSION_LABEL = SESSION_MODULE + "."
 
 
 def slot_descriptors(cls: type) -> List[Tuple[str, Any]]:
@@ -246,24 +265,35 @@ class ForeignGlobals:
                 continue
 
     def _scan(self, module: str, namespace: Dict[str, Any]) -> None:
+        """Notes what a module holds: 30,000 things after the imports of an ordinary notebook, so no call for each."""
+        places, root = self.places, module.partition(".")[0]
         for key, value in list(namespace.items()):
             kind = type(value)
-            if kind in _UNINTERESTING:
+            if kind in _UNINTERESTING or key in _IMPORT_MACHINERY:
                 continue
             if isinstance(value, type):
                 if _RAW_MODULE.__get__(value) != module:
                     continue
-                for attribute, member in list(class_namespace(value).items()):
-                    if type(member) not in _UNINTERESTING:
-                        self._note(member, (module, key, attribute))
+                members = class_namespace(value)
+                if _UNINTERESTING.issuperset(map(type, members.values())):  # most: at C speed
+                    continue
+                for attribute, member in list(members.items()):
+                    kind = type(member)
+                    if kind not in _UNINTERESTING:
+                        places[id(member)] = place = (module, key, attribute)
+                        if kind not in _PLAIN_CONTAINERS:
+                            self._note_parts(member, root, place)
             else:
-                self._note(value, (module, "", key))
+                places[id(value)] = place = (module, "", key)
+                if kind not in _PLAIN_CONTAINERS:
+                    self._note_parts(value, root, place)
 
-    def _note(self, value: object, place: Tuple[str, str, str]) -> None:
-        self.places[id(value)] = place
-        for child in _parts(value, place[0]):
-            if type(child) not in _UNINTERESTING and not isinstance(child, type):
-                self.places.setdefault(id(child), place)
+    def _note_parts(self, value: object, root: str, place: Tuple[str, str, str]) -> None:
+        made_in = class_module(type(value))
+        if made_in == root or made_in.startswith(root + "."):
+            for child in _parts(value, root):
+                if type(child) not in _UNINTERESTING and not isinstance(child, type):
+                    self.places.setdefault(id(child), place)
 
     def confirm(self, obj: object) -> bool:
         """Whether the object still is where its id was found."""
@@ -282,6 +312,10 @@ class ForeignGlobals:
         except Exception:
             return False
 
+
+# What the import system puts into every module: a variable leads there through the module only, which ends a walk.
+_IMPORT_MACHINERY = frozenset(["__builtins__", "__cached__", "__loader__", "__path__", "__spec__"])
+_PLAIN_CONTAINERS = frozenset([dict, list, set])
 
 # Types of module and class attributes that cannot be mutable state, or that no walk records anyway.
 _UNINTERESTING = ATOM_TYPES | frozenset(

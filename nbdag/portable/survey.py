@@ -9,6 +9,7 @@ import sys
 import types
 from typing import Any, Dict, FrozenSet, List, Set, Tuple
 
+from nbdag.portable.credentials import looks_like_credential
 from nbdag.portable.encode import Unstorable, measure_group
 from nbdag.portable.frames import Record, execution_record
 from nbdag.portable.identity import group_with_identities, named_definitions, reach_with_identities
@@ -118,6 +119,7 @@ def survey(recorder: Recorder) -> List[Dict[str, Any]]:
                     "kind": variable_kind(recorder, name, items[name]),
                     "group": renumbered[number_of[name]],
                     "altered": linked_alteration,
+                    "credential": looks_like_credential(name, items[name]) or "",
                     **measured,
                 }
             )

@@ -40,7 +40,7 @@ class Demands:
     directly. ``reads``: by step, the covariables whose active versions it reads. ``load_after``: by covariable, the
     position after which it is loaded when stored. ``bound_by``: by active name, the step that bound it last.
     ``unrecorded``: steps that read something nothing recorded made, with its name. ``risky``: steps with hazards.
-    ``options``: the step that set the options of libraries last.
+    ``options``: the steps that set options of libraries, in order; each needs the one before.
     """
 
     makers: Sequence[Numbers]
@@ -50,7 +50,7 @@ class Demands:
     bound_by: Mapping[str, int]
     unrecorded: Mapping[int, str]
     risky: Sequence[Step]
-    options: int | None
+    options: Numbers
 
 
 def demand(graph: SessionGraph) -> Demands:
@@ -72,7 +72,7 @@ def demand(graph: SessionGraph) -> Demands:
     reads: list[Numbers] = []
     unrecorded: dict[int, str] = {}
     risky: list[Step] = []
-    options = None
+    options: list[int] = []
     bound_by: dict[str, int] = {}
     nothing: Numbers = ()
     for position, step in enumerate(graph.steps):
@@ -97,8 +97,8 @@ def demand(graph: SessionGraph) -> Demands:
         if step.hazards:
             risky.append(step)
         if step.outputs and step.outputs[0].name == OPTIONS:  # outputs are sorted, and "<" sorts before any letter
-            options = position
-    return Demands(makers, needs, reads, load_after, bound_by, unrecorded, risky, options)
+            options.append(position)
+    return Demands(makers, needs, reads, load_after, bound_by, unrecorded, risky, tuple(options))
 
 
 def _unique(numbers: list[int]) -> Numbers:
@@ -109,7 +109,8 @@ def forced_steps(graph: SessionGraph, demands: Demands, impossible: Mapping[int,
     """The steps replayed in any case: definitions whose name they still bind, and all that these need.
 
     Also what set the options of libraries, where that is cheap: the values that the bundle carries of them are plain
-    ones only, and an option may be a function (``display.float_format``) or a handler.
+    ones only, and an option may be a function (``display.float_format``) or a handler. Each such step needs the one
+    before; so it ends at the first that takes too long or is not free, and ``options_left_out`` says so.
     """
     steps = graph.steps
     roots = [
@@ -117,23 +118,50 @@ def forced_steps(graph: SessionGraph, demands: Demands, impossible: Mapping[int,
         for position in sorted(set(demands.bound_by.values()))
         if steps[position].definition and position not in impossible
     ]
-    definitions = closure(roots, demands.needs)
-    if demands.options is None or demands.options in impossible:
-        return definitions
-    both = closure([*roots, demands.options], demands.needs)  # each needs the one before
-    extra = [steps[position] for position in both - definitions]
-    cheap = sum(step.seconds for step in extra) <= MOST_SECONDS_FOR_OPTIONS
-    safe = all(hazard.reluctance is Reluctance.FREE for step in extra for hazard in step.hazards)
-    return both if cheap and safe else definitions
+    forced = closure(roots, demands.needs)
+    seconds = 0.0
+    for position in demands.options:
+        if position in impossible:
+            break
+        extra = closure([position], demands.needs, forced)
+        seconds += sum(steps[position].seconds for position in extra)
+        safe = all(hazard.reluctance is Reluctance.FREE for position in extra for hazard in steps[position].hazards)
+        if seconds > MOST_SECONDS_FOR_OPTIONS or not safe:
+            break
+        forced |= extra
+    return forced
 
 
-def closure(positions: Iterable[int], needs: Sequence[Numbers]) -> frozenset[int]:
-    """``positions`` and every step they need, directly or not."""
-    seen = set(positions)
+def options_left_out(
+    graph: SessionGraph, demands: Demands, impossible: Mapping[int, str], replayed: frozenset[int]
+) -> list[tuple[int, str]]:
+    """The steps that set options of libraries and are not ``replayed``, each with the reason.
+
+    Each needs the one before, so what keeps the first from running keeps them all.
+    """
+    left = [position for position in demands.options if position not in replayed]
+    if not left:
+        return []
+    first = left[0]
+    reason = impossible.get(first, "")
+    if not reason:
+        extra = [graph.steps[position] for position in sorted(closure([first], demands.needs, replayed))]
+        hazards = [h for step in extra for h in step.hazards if h.reluctance is not Reluctance.FREE]
+        seconds = sum(step.seconds for step in extra)
+        reason = hazards[0].reason if hazards else f"with all that it needs it would take {seconds:.1g} s to run again"
+    after = f"it stands after {(graph.steps[first].code or '').strip()[:60]!r}, which is not replayed: {reason}"
+    return [(position, reason if position == first else impossible.get(position, after)) for position in left]
+
+
+def closure(
+    positions: Iterable[int], needs: Sequence[Numbers], known: frozenset[int] = frozenset()
+) -> frozenset[int]:
+    """``positions`` and every step they need, directly or not, without those ``known`` and what only these need."""
+    seen = set(positions) - known
     frontier = list(seen)
     while frontier:
         for needed in needs[frontier.pop()]:
-            if needed not in seen:
+            if needed not in seen and needed not in known:
                 seen.add(needed)
                 frontier.append(needed)
     return frozenset(seen)

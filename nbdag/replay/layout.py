@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from nbdag.model import Action, Decision, Diagnostic, Load, Plan, Reluctance, Replay, Severity, Step
 from nbdag.replay.cost import NANOSECONDS
+from nbdag.replay.demands import options_left_out
 from nbdag.replay.problem import Problem, evaluate, replay_set
 
 VISITS_PER_COVARIABLE = 10
@@ -49,7 +50,7 @@ def lay_out(problem: Problem, stored: frozenset[int]) -> Plan:
         store_all_cost=_seconds(problem, store_all, prices),
         replay_all_cost=_seconds(problem, replay_all, prices),
         dropped=tuple(sorted(bound)),
-        diagnostics=tuple(_findings(problem, replayed)),
+        diagnostics=(*_findings(problem, replayed), *_options_left_out(problem, replayed)),
     )
 
 
@@ -226,6 +227,18 @@ def _findings(problem: Problem, replayed: Iterable[int]) -> Iterable[Diagnostic]
                     f"{names} must be replayed although {hazard.reason}: it may come out different",
                 )
                 break
+
+
+def _options_left_out(problem: Problem, replayed: Iterable[int]) -> Iterable[Diagnostic]:
+    graph = problem.graph
+    for position, reason in options_left_out(graph, problem.demands, problem.impossible, frozenset(replayed)):
+        text = (graph.steps[position].code or "").strip()[:60]
+        yield Diagnostic(
+            "options-not-replayed",
+            Severity.WARNING,
+            f"what {text!r} set comes back as far as it is plain values, a function or a handler does not: {reason}",
+            hint="set options in a cell of their own that takes no time",
+        )
 
 
 def _spell(seconds: float) -> str:

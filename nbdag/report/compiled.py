@@ -35,7 +35,8 @@ def lost_names(compiled: Compiled, *, exclude: Collection[str] = (), only: Colle
     """
     names = [name for d in compiled.plan.decisions if d.action is Action.LOSE for name in d.names]
     names += [c.name for c in compiled.verdict.comparisons if c.result in {"detached", "different", "missing"}]
-    return tuple(sorted({name for name in names if name not in exclude and (not only or name in only)}))
+    left = {*exclude, *compiled.withheld}
+    return tuple(sorted({name for name in names if name not in left and (not only or name in only)}))
 
 
 def _print_plan(compiled: Compiled, page: Page) -> None:

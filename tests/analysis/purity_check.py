@@ -78,9 +78,10 @@ def pattern_functions(library: str) -> list[str]:
     return sorted(path for path in found.values() if path not in named)
 
 
-def _below(path: str, place: Any, depth: int, found: dict[int, str]) -> None:
-    """The shortest name of each callable in ``place``."""
-    for name in sorted({*dir(place), *getattr(place, "__all__", ())}):
+def _below(path: str, place: Any, depth: int, found: dict[int, str], top: bool = True) -> None:
+    """The shortest name of each callable in ``place``; of modules below it, only what they call public."""
+    public = getattr(place, "__all__", None)
+    for name in sorted({*dir(place), *(public or ())} if top else public or ()):
         if name.startswith("_") or name in ("tests", "test", "testing", "externals", "conftest"):
             continue
         own = f"{path}.{name}"
@@ -92,7 +93,7 @@ def _below(path: str, place: Any, depth: int, found: dict[int, str]) -> None:
             continue
         if isinstance(value, types.ModuleType):
             if depth and value.__name__ == own and isinstance(place, types.ModuleType):
-                _below(own, value, depth - 1, found)
+                _below(own, value, depth - 1, found, False)
         elif callable(value):
             known = found.get(id(value))
             if known is None or (own.count("."), own) < (known.count("."), known):
@@ -276,7 +277,7 @@ def _judge(
         return
     if signature.unless_copied and any(name.startswith("copy") for name in keywords):
         return  # nothing is promised then
-    inplace = signature.inplace and "inplace" in keywords
+    inplace = signature.inplace and ("inplace" in keywords or "in_place" in keywords)
     after = [state(one) for one in (receiver, *given)]
     if receiver is not None and before[0] != after[0] and not (signature.receiver or signature.perhaps or inplace):
         yield "changes its receiver"
@@ -438,7 +439,7 @@ def _shape(function: Any) -> tuple[int, int, list[dict[str, Any]]]:
     most = 6 if any(one.kind is one.VAR_POSITIONAL for one in parameters) else len(places)
     flags: list[dict[str, Any]] = []
     for one in parameters:
-        if one.name.startswith("overwrite") or one.name == "inplace":
+        if one.name.startswith("overwrite") or one.name in ("inplace", "in_place"):
             flags.append({one.name: True})
         if one.name.startswith("copy"):
             flags.append({one.name: False})

@@ -245,8 +245,10 @@ def _linux() -> bool:
     return os.path.exists("/proc/self/statm")
 
 
-def check(library: str, limits: Limits, jobs: int = 1, only: str = "") -> Report:
-    """Tries everything of ``library``."""
+def check(
+    library: str, limits: Limits, jobs: int = 1, only: str = "", tell: Callable[[object], None] = lambda _: None
+) -> Report:
+    """Tries everything of ``library``, the named rows first; ``tell`` hears what is wrong as soon as it is found."""
     start = time.monotonic()
     report = Report(library)
     resolve(library)
@@ -258,6 +260,7 @@ def check(library: str, limits: Limits, jobs: int = 1, only: str = "") -> Report
     ((_, answers, ended),) = in_forks([look], 1)
     assert not ended and answers, f"cannot list what to try in {library}"
     todo = [Task(**task) for task in answers[0][0] if only in Task(**task).full]
+    todo.sort(key=lambda task: not task.named)
     report.unchecked = {name: reason for name, reason in answers[0][1].items() if only in name}
     named = {task.full for task in todo if task.named} | set(named_functions(library))
     named |= {f"{kind}.{name}" for kind, own in purity._METHODS.items() for name in own}
@@ -277,8 +280,9 @@ def check(library: str, limits: Limits, jobs: int = 1, only: str = "") -> Report
         elif ended or name not in ends:
             ends[name] = ended
         for one in found:
-            if one is not None and Wrong(**one) not in report.wrong:
+            if one is not None and not any((w.name, w.what) == (one["name"], one["what"]) for w in report.wrong):
                 report.wrong.append(Wrong(**one))
+                tell(report.wrong[-1])
     for name, ended in ends.items():
         if name not in report.called:
             report.unchecked[name] = ended or "no arguments that it takes"
@@ -299,12 +303,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ.setdefault(name, "agg" if name == "MPLBACKEND" else "1")
     status = 0
     for library in options.libraries:
-        report = check(library, Limits(seconds=options.seconds), options.jobs, options.only)
+        tell = (lambda _: None) if options.json else (lambda wrong: print(wrong, flush=True))
+        report = check(library, Limits(seconds=options.seconds), options.jobs, options.only, tell)
         if options.json:
             print(json.dumps(asdict(report)))
             continue
-        for wrong in report.wrong:
-            print(wrong)
         for name, reason in sorted(report.unchecked.items(), key=lambda item: (item[1], item[0])):
             print(f"unchecked: {reason}: {name}{' (pattern)' if name in report.patterns else ''}")
         print("\n".join(report.lines()), flush=True)

@@ -119,9 +119,18 @@ def _axes() -> Any:
 
 
 def _drawings() -> list[Any]:
+    import matplotlib.pyplot as plt
     import numpy as np
+    from matplotlib.colors import Normalize
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Rectangle
 
-    return [[1.0, 2.0, 3.0], np.array([3.0, 1.0, 2.0]), 1, "a", np.eye(3), 0.5]
+    figure, axes = _drawn()
+    return [
+        [1.0, 2.0, 3.0], np.array([3.0, 1.0, 2.0]), 1, "a", np.array([[0.0, 1.0, 2.0], [1.0, 3.0, 4.0], [2.0, 1.0, 5.0]]),
+        0.5, Rectangle((0, 0), 1, 1), Line2D([0, 1], [0, 1]), axes.contour([[0.0, 1.0], [1.0, 3.0]]), Normalize(),
+        plt.subplots()[1].imshow(np.eye(2)), axes, figure,
+    ]  # fmt: skip
 
 
 def _tensors() -> list[Any]:

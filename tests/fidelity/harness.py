@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,11 +61,18 @@ class Played:
 
 @contextmanager
 def kernel(folder: Path) -> Iterator[tuple[Any, Path]]:
-    """A real kernel working in ``folder``: its client and its connection file; ended afterwards."""
+    """A real kernel working in ``folder``: its client and its connection file; ended afterwards.
+
+    It listens on sockets of its own in a new directory: ports are picked before they are bound, and two test runs on
+    one machine pick the same ones now and then. A path of a socket is 107 bytes at most, so not below ``folder``.
+    """
     from jupyter_client.manager import KernelManager
 
     connection = folder.parent / "connection.json"
     manager = KernelManager(kernel_name="python3", connection_file=str(connection))
+    sockets = tempfile.mkdtemp(prefix="k") if os.name == "posix" else ""
+    if sockets:
+        manager.transport, manager.ip = "ipc", os.path.join(sockets, "k")
     manager.start_kernel(cwd=str(folder))
     client = manager.blocking_client()
     client.start_channels()
@@ -73,6 +82,8 @@ def kernel(folder: Path) -> Iterator[tuple[Any, Path]]:
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+        if sockets:
+            shutil.rmtree(sockets, ignore_errors=True)
 
 
 def run(client: Any, code: str, silent: bool = False) -> dict[str, Any]:

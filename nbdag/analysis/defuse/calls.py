@@ -118,7 +118,8 @@ class Calls(Following):
         if self.deferred:
             return self.unknown(given, node, callee)
         result: Value | None = None
-        several = len(callee.functions) > 1 or callee.type == "wrapped"  # by somebody who need not call it
+        kind = callee.type or ""
+        several = len(callee.functions) > 1 or kind in ("wrapped", "object") or "." in kind  # it need not be called
         self.doubt += several
         for function in callee.functions:
             before = self.site
@@ -257,6 +258,9 @@ class Calls(Following):
                 self._call_back(given, node, Signature(), only_iterators=True)
                 return receiver.part()
         result = self.unknown(given, node, None)
+        if receiver.functions:
+            # m = Minuit(cost, 1); m.migrad(): what it was given may be called now.
+            self._call_back(given, node, NOBODY_KNOWS, receiver)
         holder = receiver.view()
         return Value("object", "", holder.own, result.shared | holder.shared | receiver.inner, result.inner, unique(
             (*result.functions, *receiver.functions)))  # fmt: skip

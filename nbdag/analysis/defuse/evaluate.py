@@ -329,6 +329,7 @@ class Evaluator(Definitions):
         doubtful = False
         for context, target in node.items:
             value = self.expr(context)
+            self.entered(value)
             entered = self.special(value, "__enter__", [])
             called = context.func if isinstance(context, tree.Call) else context
             if entered is not None or value.functions or self._name_of(called) in ("suppress", "raises"):

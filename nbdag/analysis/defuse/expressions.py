@@ -255,6 +255,7 @@ class Expressions(State):
                 self.doubt += 1
                 self.follow(function, [("", "*", UNKNOWN)], value)
                 self.doubt -= 1
+        self.entered(value)
         special = self.special(value, "__iter__", [])
         if special is not None:
             return special.part()
@@ -272,6 +273,16 @@ class Expressions(State):
             return BY_TYPE["scalar"] if value.type != "dict" else Value(functions=value.functions)
         kind = None if value.type is None else purity.of_attribute(value.type, "[]")
         return value.part(kind)
+
+    def entered(self, value: Value) -> None:
+        """``for x in lib.sampled(f)``, ``with lib.traced(f)``: nobody knows when a library calls what it holds."""
+        kind = value.type or ""
+        if kind in ("object", "iterator", "wrapped") or ("." in kind and value.klass is None):
+            self.doubt += 1
+            for function in value.functions:
+                if not function.stands_for_instance:
+                    self.follow(function, [("", "*", UNKNOWN)], value)
+            self.doubt -= 1
 
     # ------------------------------------------------------------------------------------------ new values
 

@@ -16,7 +16,7 @@ _ARRAYS = (
     "power sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh hypot degrees radians "
     "deg2rad rad2deg unwrap round around rint fix floor ceil trunc add subtract multiply divide true_divide "
     "floor_divide mod remainder fmod negative positive reciprocal absolute abs fabs sign maximum minimum fmax fmin "
-    "clip heaviside nan_to_num isnan isinf isfinite isneginf isposinf isin in1d intersect1d union1d setdiff1d "
+    "clip heaviside isnan isinf isfinite isneginf isposinf isin in1d intersect1d union1d setdiff1d "
     "setxor1d logical_and logical_or logical_not logical_xor bitwise_and bitwise_or bitwise_xor invert left_shift "
     "right_shift greater greater_equal less less_equal equal not_equal isclose roll outer inner dot vdot matmul "
     "tensordot kron cross cov corrcoef tri tril triu diag diagflat vander copy pad resize take take_along_axis "
@@ -32,7 +32,7 @@ _REDUCTIONS = (
     "nanvar argmin argmax nanargmin nanargmax all any count_nonzero allclose array_equal array_equiv ndim size shape "
     "isscalar iscomplexobj isrealobj iscomplex isreal may_share_memory shares_memory result_type promote_types "
     "can_cast issubdtype trace iterable array2string array_repr array_str base_repr binary_repr "
-    "format_float_positional get_printoptions cbrt mintypecode"
+    "format_float_positional get_printoptions cbrt"
 )
 
 FUNCTIONS = {
@@ -40,6 +40,8 @@ FUNCTIONS = {
         _VIEWS: "view -> numpy.ndarray",
         _ARRAYS: "-> numpy.ndarray",
         _REDUCTIONS: "",
+        "nan_to_num": "nocopy -> numpy.ndarray",
+        "mintypecode": "view",  # the default
         # Of an array of this type: that array. The bins of a histogram: those that were given.
         "float64 float32 float16 int64 int32 int16 int8 uint8 uint16 uint32 uint64 bool_ str_ complex64 complex128 "
         "longdouble intp": "view",
@@ -65,7 +67,7 @@ FUNCTIONS = {
         "ma.compressed ma.is_masked ma.count ma.zeros ma.ones ma.empty ma.masked_all ma.vstack ma.hstack "
         "ma.column_stack": "view -> numpy.ndarray",
         "char.* strings.*": "view arg1? arg2? arg4? -> numpy.ndarray",
-        "polynomial.*": "",
+        "polynomial.*": "view",
         "random.seed random.set_state": "-> None",
         "random.shuffle": "arg0 -> None",
         "random.default_rng": "-> numpy.random.Generator",
@@ -111,14 +113,16 @@ FUNCTIONS = {
 
 METHODS = {
     "numpy.ndarray": {
-        "reshape ravel view transpose squeeze swapaxes diagonal astype": "view -> numpy.ndarray",
-        "copy flatten repeat cumsum cumprod round clip conj conjugate argsort dot take compress choose nonzero "
-        "searchsorted byteswap argpartition trace": "-> numpy.ndarray",
+        "reshape ravel view transpose squeeze swapaxes diagonal astype conj conjugate": "view -> numpy.ndarray",  # conj of real numbers: they
+        "byteswap": "self? view -> numpy.ndarray",  # inplace, also by position
+        "copy flatten repeat cumsum cumprod round clip argsort dot take compress choose nonzero "
+        "searchsorted argpartition trace": "-> numpy.ndarray",
         "sum prod mean std var min max ptp argmin argmax all any item": "",
         "tolist": "-> list",
         "tobytes tostring dumps": "-> bytes",
         "getfield": "view",
-        "sort fill partition put resize itemset setflags setfield": "self -> None",
+        "sort partition resize setflags": "self -> None",
+        "fill put itemset setfield": "self holds -> None",  # an array of objects keeps them
         "tofile dump": "-> None",
         "filled compressed": "-> numpy.ndarray",
     },
@@ -169,7 +173,7 @@ OUTS = {
             "greater_equal heaviside hypot lcm ldexp left_shift less less_equal logical_and logical_or "
             "logical_xor matmul max maximum median min minimum mod multiply nanargmax nanargmin nanmax nanmedian "
             "nanmin nextafter not_equal outer power ptp remainder right_shift round stack subtract true_divide "
-            "vecdot"
+            "vecdot frexp modf"
         ),
         "arg3": (
             "add.accumulate add.reduce clip compress cumprod cumsum logical_and.reduce logical_or.reduce "

@@ -190,8 +190,10 @@ METHODS = {
     "hashlib.hash": {"update": "self -> None", "hexdigest": "-> str", "digest": "-> bytes", "copy": ""},
     "string.Template": {"substitute safe_substitute": "-> str"},
     "logging.Logger": {
-        "debug info warning error critical exception log": "-> None",
-        "setLevel addHandler removeHandler addFilter": "self -> None", "*": "",
+        # A handler writes into its stream, a filter does what it likes.
+        "debug info warning error critical exception log": "self? deep -> None",
+        "addHandler addFilter": "self holds -> None", "setLevel removeHandler removeFilter": "self -> None",
+        "getEffectiveLevel isEnabledFor hasHandlers": "-> scalar",
     },
     "IPython.display.Object": {"*": "-> str"},
     "threading.Lock": {"*": "self -> bool"},

@@ -26,6 +26,15 @@ _REDUCED = (
 _WRITERS = "to_csv to_excel to_pickle to_hdf to_json to_latex to_markdown to_string to_clipboard"
 _FRAME_WRITERS = "to_parquet to_feather to_html to_stata to_orc to_gbq to_xml"
 
+# What returns a Series if ``eager=True`` (``pl.date_range``, ``pl.struct``) is left out.
+_EXPRESSIONS = (
+    "all all_horizontal any_horizontal approx_n_unique arctan2 arg_sort_by business_day_count col concat_arr "
+    "concat_list concat_str count cum_count cum_fold cum_reduce cum_sum cum_sum_horizontal date datetime duration "
+    "element exclude field first fold format head implode last len list lit map_batches map_groups max max_horizontal "
+    "mean mean_horizontal median min min_horizontal n_unique nth pipe_with_dtype quantile reduce rolling_corr "
+    "rolling_cov std sum sum_horizontal tail time var when"
+)
+
 FUNCTIONS = {
     "pandas.": {
         "DataFrame": "view -> pandas.DataFrame",
@@ -62,8 +71,9 @@ FUNCTIONS = {
         "Series": "-> polars.Series",
         "scan_csv scan_parquet scan_ipc scan_ndjson LazyFrame": "-> polars.LazyFrame",
         "Config": "-> context",
-        "*function": "-> polars.Expr",
-        "*Type": "-> immutable",
+        _EXPRESSIONS: "-> polars.Expr",
+        "Schema": "parts -> dict",
+        "*": "view",  # a frame, a list, a type
     },
 }
 
@@ -135,7 +145,8 @@ METHODS = {
     "pandas.Styler": {"to_excel to_html to_latex": "-> str", "*": "self same"},
     "polars.DataFrame": {
         "insert_column replace_column extend": "self same",
-        "hstack vstack": "arg9 view -> polars.DataFrame",
+        "hstack vstack rechunk shrink_to_fit": "self? view -> polars.DataFrame",  # in_place
+        "get_columns partition_by": "parts -> list",
         "write_csv write_parquet write_json write_ipc write_excel write_database": "-> None",
         "get_column to_series": "view -> polars.Series",
         "group_by groupby": "view -> polars.GroupBy",
@@ -145,23 +156,24 @@ METHODS = {
         "to_dict": "-> dict",
         "to_dicts rows": "-> list",
         "iter_rows": "-> iterator",
-        "item height width": "-> scalar",
+        "item": "-> scalar",
         "select with_columns filter sort head tail limit slice drop rename join pivot unpivot melt unique sample "
         "describe fill_null fill_nan drop_nulls with_row_index with_row_count explode transpose clone cast null_count "
         "sum mean median min max std var quantile n_unique is_duplicated is_unique reverse shift top_k bottom_k "
-        "partition_by rechunk shrink_to_fit glimpse estimated_size equals get_columns pipe unnest join_asof": (
+        "glimpse estimated_size equals pipe unnest join_asof": (
             "view -> polars.DataFrame"
         ),
     },
-    "polars.LazyFrame": {"collect fetch": "-> polars.DataFrame", "*": "view -> polars.LazyFrame"},
+    "polars.LazyFrame": {"collect fetch describe": "-> polars.DataFrame", "*": "view -> polars.LazyFrame"},
     "polars.GroupBy": {"*": "-> polars.DataFrame"},
     "polars.Expr": {"*": "-> polars.Expr"},
     "polars.Series": {
         "append extend scatter set_at_idx": "self same",
+        "sort": "self? view -> polars.Series",  # in_place
         "to_list": "-> list",
         "to_numpy": "view -> numpy.ndarray",
         "sum mean median min max std var quantile n_unique len": "-> scalar",
-        "alias cast sort unique head tail filter map_elements value_counts is_null fill_null rename clone round diff "
+        "alias cast unique head tail filter map_elements value_counts is_null fill_null rename clone round diff "
         "shift cum_sum rank replace is_in": "view -> polars.Series",
     },
 }  # fmt: skip

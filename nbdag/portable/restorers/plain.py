@@ -138,6 +138,11 @@ def restore_shared_dict(value: Any, state: Any) -> None:
     object.__setattr__(value, "__dict__", state)
 
 
+def restore_additions(value: Any, added: Any) -> None:
+    """Attributes that the class's own pickle does not keep."""
+    object.__getattribute__(value, "__dict__").update(added)
+
+
 def restore_state(value: Any, state: Any) -> None:
     """What pickle's BUILD does: the attributes of an instance."""
     setstate = getattr(value, "__setstate__", None)

@@ -48,6 +48,7 @@ from nbdag.portable.restorers.frames import (
 )
 from nbdag.portable.restorers.handles import restore_database, restore_handle, restore_stream
 from nbdag.portable.restorers.plain import (
+    restore_additions,
     restore_count,
     restore_dead_weakref,
     restore_dict_view,
@@ -67,6 +68,7 @@ from nbdag.portable.restorers.plain import (
 )
 
 RESTORERS: Dict[str, Callable[..., Any]] = {
+    "additions": restore_additions,
     "array": restore_array,
     "array_subclass": restore_array_subclass,
     "attribute": restore_attribute,

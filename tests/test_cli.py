@@ -108,6 +108,7 @@ def test_compile_asks_for_what_was_said(play: Play) -> None:
         "store": ("a", "b"),
         "replay": ("c",),
         "exclude": ("gen",),
+        "with_credentials": False,
         "only": ("df",),
     }
 
@@ -115,7 +116,7 @@ def test_compile_asks_for_what_was_said(play: Play) -> None:
 def test_plan_asks_for_what_was_said(play: Play) -> None:
     pipeline = play(PLANNED)
     choices = "--objective restore --bandwidth 1MB/s --to /data --max-size 500MiB --allow-errors --kernel k.json"
-    names = "--store a --replay c --exclude d --only df --explain df --explain gen --explain df"
+    names = "--with-credentials --store a --replay c --exclude d --only df --explain df --explain gen --explain df"
     assert cli.run(["plan", "n.ipynb", *choices.split(), *names.split()]) == 1
     ((), asked) = pipeline.asked[0]
     del asked["progress"]
@@ -132,6 +133,7 @@ def test_plan_asks_for_what_was_said(play: Play) -> None:
         "store": ("a",),
         "replay": ("c",),
         "exclude": ("d",),
+        "with_credentials": True,
         "only": ("df",),
         "explained": ("df", "gen"),
     }

@@ -104,3 +104,23 @@ CAPTURED = {"os": ("environ",), "sys": ("path", "stdout", "stderr", "stdin")}
 
 CAPTURED_OPTIONS = frozenset({"environ", "path", "stdout", "stderr", "stdin", "rcParams", "options", "filters"})
 """Attributes of modules that functions set for the sake of options, which travel as process state."""
+
+
+def asks_ipython(text: str) -> bool:
+    """Whether running ``text`` calls ``get_ipython()`` by itself, and not only in functions that it defines."""
+    if "get_ipython" not in text:
+        return False
+    try:
+        pending: list[ast.AST] = list(ast.parse(text).body)
+    except SyntaxError:
+        return True
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "get_ipython":
+            return True
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            pending += [*node.args.defaults, *(default for default in node.args.kw_defaults if default is not None)]
+            pending += [] if isinstance(node, ast.Lambda) else node.decorator_list
+            continue
+        pending += ast.iter_child_nodes(node)
+    return False

@@ -28,7 +28,13 @@ from nbdag.analysis.disagreement import disagreements, plain_names
 from nbdag.analysis.hazards import DigestOfFile, hazards_of, sha256_of_file
 from nbdag.analysis.magic_table import SCRIPT_GLOBALS
 from nbdag.analysis.mutation import changed_in_place, said_to_bind
-from nbdag.analysis.patches import CAPTURED_OPTIONS, attributes_set_in_functions, modules_patched, registered_with
+from nbdag.analysis.patches import (
+    CAPTURED_OPTIONS,
+    asks_ipython,
+    attributes_set_in_functions,
+    modules_patched,
+    registered_with,
+)
 from nbdag.model import (
     AccessKind,
     CellFacts,
@@ -69,13 +75,38 @@ def reconcile(facts: Sequence[CellFacts], trace: Trace, digest_of: DigestOfFile 
     for execution in trace.executions:
         if execution.parent is not None:
             nested.setdefault(execution.parent, []).append(execution)
-    for execution, cell in zip(trace.executions, facts, strict=True):
+    cells = dict(zip((execution.ordinal for execution in trace.executions), facts, strict=True))
+
+    def add(execution: Execution) -> None:
+        inner = nested.get(execution.ordinal, ())
+        cell = cells[execution.ordinal]
+        units = align(cell, execution, inner)
+        asked = len(units) == 1 and bool(inner) and units[0].run in execution.statements
+        if asked:
+            # get_ipython().run_cell("g = iter(xs)"): replayed is what it ran, each statement by itself, and not the call.
+            for child in inner:
+                add(child)
+            units = (_without_inner(units[0], inner),)
+        builder.add(execution, units, RUNS_CELLS if asked else ())
+        builder.findings += disagreements(execution, cell, units, plain)
+
+    for execution in trace.executions:
         if execution.parent is None:
-            units = align(cell, execution, nested.get(execution.ordinal, ()))
-            builder.add(execution, units)
-            builder.findings += disagreements(execution, cell, units, plain)
+            add(execution)
     covariables = covariables_of(trace, builder.current, builder.patches)
     return SessionGraph(tuple(builder.steps), covariables, tuple(builder.findings))
+
+
+RUNS_CELLS = (Hazard(Reluctance.NEVER, "it has IPython run cells, and restore.py has none"),)
+ASKS_IPYTHON = (Hazard(Reluctance.NEVER, "it asks IPython (get_ipython), which restore.py does not have"),)
+
+
+def _without_inner(unit: Unit, inner: Sequence[Execution]) -> Unit:
+    """``unit`` without the names that the executions inside it bound."""
+    if unit.run is None:
+        return unit
+    done = {name for execution in inner for run in execution.statements for name in run.bound}
+    return replace(unit, run=replace(unit.run, bound=tuple(name for name in unit.run.bound if name not in done)))
 
 
 def covariables_of(
@@ -134,14 +165,15 @@ class _Builder:
         self.imported: frozenset[str] = frozenset()  # names that an import bound last
         self._digest_of = digest_of
 
-    def add(self, execution: Execution, units: Sequence[Unit]) -> None:
+    def add(self, execution: Execution, units: Sequence[Unit], hazards: tuple[Hazard, ...] = ()) -> None:
+        """The steps of one execution; ``hazards`` are those of each of them, whatever it says."""
         linked = {name: frozenset(group) for group in execution.covariables for name in group}
         mutated = changed_in_place(units, linked)
         for index, unit in enumerate(units):
             others = [other.statement for other in units if other.run is unit.run and other is not unit]
             # The notebook file may tell how long a whole cell took that ran before nbdag was recording.
             seconds = execution.seconds / len(units) if execution.seconds else UNKNOWN_SECONDS
-            self._add_step(execution, unit, mutated[index], others if unit.share > 1 else (), seconds)
+            self._add_step(execution, unit, mutated[index], others if unit.share > 1 else (), seconds, hazards)
 
     def _add_step(
         self,
@@ -150,10 +182,12 @@ class _Builder:
         mutated: frozenset[str],
         siblings: Sequence[Statement],
         unknown_seconds: float,
+        more_hazards: tuple[Hazard, ...],
     ) -> None:
         statement, run = unit.statement, unit.run
         position = len(self.steps)
-        hazards = hazards_of(statement, run, execution, self._digest_of)
+        asks = () if statement.kind in DEFINITIONS or not asks_ipython(statement.python or "") else ASKS_IPYTHON
+        hazards = (*more_hazards, *asks, *hazards_of(statement, run, execution, self._digest_of))
         bound = _bound(unit, siblings)
         deleted = _deleted(unit, bound)
         patched = self._patched(statement, unit, hazards, bool(mutated or bound))

@@ -55,8 +55,7 @@ def statement_look(
     watch.forget(moved + deleted)
     for name in moved:
         if can_change(items[name]):
-            if watch.is_cheap(name, items[name]):
-                watch.look(name, items[name])
+            if watch.is_cheap(name, items[name]) and watch.look_small(name, items[name]) is not None:
                 frame.looked_at[name] = index
             else:
                 unknown.append(name)
@@ -69,14 +68,18 @@ def statement_look(
         if name not in watch.prints:
             unseen.add(name)
             if not watch.budget.unlimited and watch.is_cheap(name, items[name]):
-                watch.look(name, items[name])  # something to compare with from now on
+                watch.look_small(name, items[name])  # something to compare with from now on
         elif watch.prints[name] is None and not watch.budget.unlimited:
             changed.add(name)  # as always: looking again would not tell
         elif watch.prints[name] is not None and not watch.is_small(name):
             unseen.add(name)
         else:
-            frame.looked_at[name] = index
-            if watch.look(name, items[name]):
+            differs = watch.look_small(name, items[name])
+            if differs is None:
+                unseen.add(name)
+            else:
+                frame.looked_at[name] = index
+            if differs:
                 changed.add(name)
     # A function that may rebind a global was reachable: the same address can hold a new value, seen by its content.
     changed |= {name for name in statement.changed_inside if name in items and name not in bound}
@@ -222,7 +225,7 @@ def look_patiently(watch: Watch, name: str, value: Any) -> Optional[bool]:
     """Whether the value differs from the last look; None when that took more time than there is."""
     try:
         if watch.budget.unlimited or watch.is_small(name):
-            return watch.look(name, value)
+            return watch.look_small(name, value)
         return watch.look(name, value, max(watch.budget.left, 0.0))
     except TookTooLong:
         return None

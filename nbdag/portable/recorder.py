@@ -370,6 +370,8 @@ class Recorder:
             try:
                 look_at_last(self.watch, self.reacher, name, items[name], PAUSE_SECONDS, stop)
             except TookTooLong:
+                if not stop():
+                    self.watch.give_up(name)
                 return
             more.extend(names[1:])
             if not more:

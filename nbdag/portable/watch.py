@@ -14,7 +14,7 @@ import types
 from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from nbdag.portable.budget import SMALL_PRICE, UNKNOWN_PRICE, Budget
-from nbdag.portable.fingerprint import Fingerprint, Patience, TookTooLong, fingerprint
+from nbdag.portable.fingerprint import Ceiling, Fingerprint, Patience, TookTooLong, fingerprint
 from nbdag.portable.grouping import Grouping
 from nbdag.portable.haze import Haze
 from nbdag.portable.kinds import REACH_ATOM, kind_of
@@ -26,6 +26,8 @@ from nbdag.portable.snapshot import Snapshot
 CHEAP_SIZE = 256 * 1024  # bytes that a fingerprint covers: about 0.2 ms of work
 CHEAP_OBJECTS = 2_000  # objects in a small value, and that the guess before the first look follows
 FEW_OBJECTS = 100  # the same when time is short
+SMALL_SECONDS = 1.0  # CPU time after which a value that seemed small is not small
+LONGEST_LOOK = 120.0  # CPU time after which a value counts as one that has no fingerprint: its state need not end
 
 CONTAINER_TYPE_IDS = frozenset(map(id, (list, dict, tuple, set, frozenset)))
 
@@ -91,6 +93,7 @@ class Watch:
         self.known = NO_NAMES
         self.prints: Dict[str, Optional[Fingerprint]] = {}  # None: cannot be fingerprinted; absent: never looked at
         self.dear: Dict[str, float] = {}  # name -> seconds that its last look took, or more than which it would take
+        self.endless: Set[str] = set()  # names whose fingerprint was given up
         self.grouping = Grouping()
         self.unlinked: Set[str] = set()  # names whose links have to be found anew
         self.haze = Haze()
@@ -106,6 +109,7 @@ class Watch:
         for name in names:
             self.prints.pop(name, None)
             self.dear.pop(name, None)
+            self.endless.discard(name)
             self.put_off.pop(name, None)
             self.haze.forget(name)
             self.unlinked.add(name)
@@ -115,16 +119,21 @@ class Watch:
     def look(self, name: str, value: Any, seconds: Optional[float] = None, stop: Optional[Stop] = None) -> bool:
         """Take the fingerprint of a value; whether it differs from the last one (or cannot be known to be the same).
 
-        Raises TookTooLong when that takes more than ``seconds``, or ``stop`` says so.
+        Raises TookTooLong when that takes more than ``seconds``, or ``stop`` says so. Without ``seconds`` it is given up
+        after LONGEST_LOOK: no cell and no survey waits for ever for a value whose state has no end.
         """
         if not can_change(value):
             self.prints.pop(name, None)
             return False
         before = self.prints.get(name)
+        if name in self.endless:
+            return self.give_up(name)
         began = time.thread_time()
         try:
-            now = take_fingerprint(value, None if seconds is None else Patience(seconds, stop))
+            now = take_fingerprint(value, Ceiling(LONGEST_LOOK) if seconds is None else Patience(seconds, stop))
         except TookTooLong:
+            if seconds is None:
+                return self.give_up(name)
             seconds_taken = time.thread_time() - began
             self.budget.spend(seconds_taken)
             self.dear[name] = max(2 * seconds_taken, 1.5 * self.dear.get(name, 0.0), UNKNOWN_PRICE)
@@ -139,6 +148,22 @@ class Watch:
         changed = before is None or now is None or now != before
         self.settle(name, changed)
         return changed
+
+    def look_small(self, name: str, value: Any) -> Optional[bool]:
+        """:meth:`look` at a value that should be small; None where it is not: its look has to wait."""
+        if self.budget.unlimited or name in self.endless:
+            return self.look(name, value)
+        try:
+            return self.look(name, value, SMALL_SECONDS)
+        except TookTooLong:
+            return None
+
+    def give_up(self, name: str) -> bool:
+        """From now on the value counts as one that has no fingerprint: changed by whatever reaches it. Returns True."""
+        self.endless.add(name)
+        self.prints[name] = None
+        self.settle(name, True)
+        return True
 
     def price(self, name: str) -> float:
         """Seconds that looking at a name will take, as far as that is known; 0 for what is small."""
@@ -164,7 +189,7 @@ class Watch:
     def is_small(self, name: str) -> bool:
         """Whether the last look found little to look at."""
         last = self.prints.get(name)
-        return last is not None and self.is_small_print(last)
+        return last is not None and name not in self.dear and self.is_small_print(last)
 
     def is_small_print(self, found: Fingerprint) -> bool:
         """Whether a fingerprint covers so little that it is taken after every statement."""

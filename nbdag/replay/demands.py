@@ -153,9 +153,7 @@ def options_left_out(
     return [(position, reason if position == first else impossible.get(position, after)) for position in left]
 
 
-def closure(
-    positions: Iterable[int], needs: Sequence[Numbers], known: frozenset[int] = frozenset()
-) -> frozenset[int]:
+def closure(positions: Iterable[int], needs: Sequence[Numbers], known: frozenset[int] = frozenset()) -> frozenset[int]:
     """``positions`` and every step they need, directly or not, without those ``known`` and what only these need."""
     seen = set(positions) - known
     frontier = list(seen)

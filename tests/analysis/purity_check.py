@@ -206,6 +206,8 @@ def is_immutable(value: Any) -> bool:
 
 
 def state(value: Any) -> str:
+    if type(value).__name__ == "Normalize":
+        return repr((value.vmin, value.vmax))  # its callbacks count how often they were pickled
     found = digest(value, {})
     if not found.startswith("?"):
         return found

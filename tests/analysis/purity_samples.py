@@ -170,7 +170,7 @@ POOLS: dict[str, Callable[[], list[Any]]] = {
     "polars": _polars,
     "sklearn": _learning,
     "matplotlib": _drawings,
-    "seaborn": _tables,
+    "seaborn": lambda: [*_tables(), _drawn()[1]],
     "torch": _tensors,
 }
 

@@ -47,6 +47,7 @@ FRAMES = words("sys._getframe inspect.currentframe inspect.stack inspect.getoute
 EVALUATORS = ("pandas.eval", "statsmodels.formula.", "patsy.", "string.Template", "duckdb.", "pandasql.", "numexpr.",
               "timeit.", "polars.sql", "polars.SQLContext")  # fmt: skip
 NOBODY_KNOWS = Signature(everything=True)
+GIVEN_TO_CHANGE = words("out ax cax")  # keywords that mean the same everywhere
 MAX_ROOTS = 40  # x2 = f(x1); x3 = f(x2); ...: how far back what nobody knows is followed
 _QUERY_NAME = re.compile(r"@([^\W\d]\w*)")
 
@@ -317,7 +318,7 @@ class Calls(Following):
             for value in arguments:
                 self.mutate(value, at, certain=False)
         for keyword, _, value in given:
-            if keyword in signature.keywords or keyword == "out":
+            if keyword in signature.keywords or keyword in GIVEN_TO_CHANGE:
                 self.mutate(value, at)
             if value.type in ITERATORS:
                 self.mutate(value, at)
@@ -330,12 +331,24 @@ class Calls(Following):
             return NONE
         if any(keyword.startswith("copy") for keyword in loose) and not signature.view:
             signature = replace(signature, view=True)
-        return self._returned(signature, receiver, arguments)
+        found = self._returned(signature, receiver, arguments)
+        if found.immutable or found.path:
+            return found
+        # total = np.add(a, b, out=c) is c, and drawn = df.plot(ax=ax) is ax.
+        same = [value for keyword, _, value in given if keyword in GIVEN_TO_CHANGE]
+        same += [arguments[one] for one in signature.positions if one < len(arguments) and not given[one][0]]
+        roots = frozenset().union(*(value.own | value.shared for value in same)) - found.own
+        if roots <= found.shared:
+            return found
+        return Value(
+            found.type, "", found.own, found.shared | roots, found.inner, found.functions, found.klass, found.made,
+            found.elements,
+        )  # fmt: skip
 
     @staticmethod
     def _inplace(node: tree.Call) -> bool:
         for argument in node.arguments:
-            if argument.keyword == "inplace":
+            if argument.keyword in ("inplace", "in_place"):
                 return not (isinstance(argument.value, tree.Constant) and argument.value.value is False)
         return False
 

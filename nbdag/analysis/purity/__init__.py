@@ -19,7 +19,8 @@ A call that is in no table may change every object it is given. An entry is a st
     "nocopy"      does what nobody knows if ``copy=`` anything but True is given (or ``copy_X=``)
     "args"        changes any of its arguments (an entry only for effects)
 
-These keywords mean the same everywhere, and no entry has to say so: ``out=`` is changed; ``copy=`` anything but True
+These keywords mean the same everywhere, and no entry has to say so: ``out=``, ``ax=`` and ``cax=`` are changed, and the
+result may be that object; so may it be what stands in the place of an ``arg2``. ``copy=`` anything but True
 makes the result share memory with what it was made from; ``overwrite_x=`` anything but False may change what is given.
 """
 

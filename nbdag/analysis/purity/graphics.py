@@ -2,13 +2,18 @@
 
 FUNCTIONS = {
     "matplotlib.": {
-        "pyplot.figure pyplot.gcf": "-> matplotlib.Figure",
-        "pyplot.axes pyplot.gca pyplot.subplot pyplot.subplot2grid pyplot.twinx pyplot.twiny": "-> matplotlib.Axes",
+        "pyplot.figure pyplot.gcf": "view -> matplotlib.Figure",  # of a figure: that figure
+        "pyplot.axes pyplot.gca pyplot.subplot pyplot.subplot2grid pyplot.twinx pyplot.twiny": (
+            "arg0? view -> matplotlib.Axes"
+        ),
         "pyplot.subplots pyplot.subplot_mosaic": "-> matplotlib.Axes",
-        "pyplot.rc_context pyplot.xkcd pyplot.style.context rc_context style.context": "-> context",
+        "pyplot.rc_context pyplot.xkcd pyplot.style.context rc_context style.context": "view -> context",
         "pyplot.cm.* cm.* pyplot.get_cmap colormaps.*": "",
-        "pyplot.setp pyplot.sca pyplot.colorbar pyplot.sci": "arg0",
-        "pyplot.*": "-> matplotlib.Artist",
+        "pyplot.setp pyplot.sca pyplot.sci pyplot.clabel pyplot.delaxes pyplot.close pyplot.quiverkey pyplot.fill": (
+            "arg0? view -> matplotlib.Artist"
+        ),
+        "pyplot.colorbar": "arg0? arg1? arg2? view kw:mappable -> matplotlib.Artist",
+        "pyplot.*": "kw:norm -> matplotlib.Artist",  # norm is scaled to the data
         "use style.use rc rcdefaults rcParams.update": "-> None",
         "dates.* ticker.* colors.* patches.* lines.* gridspec.* font_manager.* path.* transforms.* "
         "animation.* collections.* image.* text.*": "parts -> matplotlib.Artist",
@@ -43,7 +48,12 @@ _ARTIST = {
     "add_subplot add_axes subplots twinx twiny secondary_xaxis secondary_yaxis inset_axes add_gridspec subfigures "
     "subplot_mosaic gca": "self view -> matplotlib.Axes",
     "flatten ravel tolist reshape": "view -> matplotlib.Axes",
-    "*": "self -> matplotlib.Artist",
+    # These change the artist that they are given, and keep it.
+    "add_artist add_collection add_image add_line add_patch add_table add_container add_child_axes colorbar clabel "
+    "sharex sharey delaxes sca quiverkey set_figure set_transform align_labels subplots_adjust": (
+        "self arg0? kw:mappable holds view -> matplotlib.Artist"
+    ),
+    "*": "self kw:norm view -> matplotlib.Artist",
 }
 
 METHODS = {

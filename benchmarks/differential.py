@@ -63,14 +63,22 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
     ("a change by a signal", "read", "hits"): "a signal's handler read it while this statement ran",
     ("a change by a signal", "changed", "hits"): "a signal's handler changed it between two looks",
     # test_differential.py: norm differs after norm.rvs(), and as much after np.random.random().
-    ("distributed_estimation", "changed", "norm"): "it holds NumPy's global generator, which drew: EffectKind.RANDOMNESS",
+    (
+        "distributed_estimation",
+        "changed",
+        "norm",
+    ): "it holds NumPy's global generator, which drew",
     # test_differential.py: box has no fingerprint, so what is linked with it counts as changed whenever it is reached.
     ("an object with a lock", "changed", "Box"): "linked with box, which holds a lock and has no fingerprint",
     ("handlers, filters and locks", "changed", "h"): "a handler holds a lock and has no fingerprint",
     ("handlers, filters and locks", "changed", "buf"): "linked with h, which holds a lock and has no fingerprint",
     ("handlers, filters and locks", "read", "seen"): "by a filter of the logger that another getLogger('app') added",
     ("handlers, filters and locks", "changed", "seen"): "by a filter of the logger that another getLogger('app') added",
-    ("line", "changed", "rcParams"): "an option of a library (EffectKind.CONFIG): replayed as <options>, not by this name",
+    (
+        "line",
+        "changed",
+        "rcParams",
+    ): "an option of a library: replayed as <options>, not by this name",
 }
 
 

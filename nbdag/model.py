@@ -217,6 +217,11 @@ class StatementRun:
     ``drew``: generators ("random", "numpy", "torch") whose state it changed; ``random_state`` holds the states from
     before it, by generator, as the bytes that ``portable.randomness`` understands.
     ``effects``: kinds observed through audit events ("file-read", "file-write", "network", "process").
+    The rest needs Python 3.12, empty otherwise. ``lines``: ranges of the cell's lines that ran, and ``missed``: of
+    those with code that did not, first and last line included; for statements with code in more than one line.
+    ``started``: the functions of the session that ran, as far as the recorder watched them. ``beyond``: what only
+    functions mention that did not start. It is not in ``reached``: nothing there was changed, but a library may have
+    looked into such a function (numba, a pickle for another process), and another run may call it.
     """
 
     node: int
@@ -234,6 +239,10 @@ class StatementRun:
     random_state: tuple[tuple[str, bytes], ...] = ()
     files: tuple[FileUse, ...] = ()
     effects: tuple[str, ...] = ()
+    lines: tuple[tuple[int, int], ...] = ()
+    missed: tuple[tuple[int, int], ...] = ()
+    started: tuple[str, ...] = ()
+    beyond: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,8 +286,8 @@ class Variable:
     ``group`` numbers its co-variable: names with the same number are stored and replayed together. ``size`` is the
     group's stored bytes (shared by its names), ``store_seconds`` what encoding took, ``storable`` whether the
     encoder accepts it and ``obstacle`` why not, with the path to the offending object. ``altered`` says that the
-    value differs from its last recorded version: it changed behind the recorder's back. ``credential`` says why it looks
-    like one, "" if it does not.
+    value differs from its last recorded version: it changed behind the recorder's back. ``credential`` says why it
+    looks like one, "" if it does not.
     """
 
     name: str

@@ -292,7 +292,7 @@ def _wishes(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the user wants of a plan; ``bandwidth`` is the speed to the destination in bytes per second, None: measure."""
+    """What the user wants of a plan. ``bandwidth``: bytes per second to the destination, None: to be measured."""
 
     wishes: Preferences
     objective: str = "migrate"

@@ -106,6 +106,7 @@ def _merged(runs: Sequence[StatementRun]) -> StatementRun:
         deleted=tuple(sorted(set(deleted))),
         reached=every("reached"),
         changed=every("changed"),
+        beyond=every("beyond"),
         drew=every("drew"),
         random_state=tuple(sorted(states.items())),
         files=tuple(use for run in runs for use in run.files),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nbdag.analysis.cell_code import without_collections
 from nbdag.model import (
     AccessKind,
     Cell,
@@ -96,20 +97,25 @@ def static_edges(cells: Sequence[CellFacts]) -> tuple[Edge, ...]:
 
     Of more than ``LAST_CHANGES`` changes of one name the last ones: each of those uses what those before it left.
     """
-    flows = [_Flow(facts) for facts in cells]
+    with without_collections():
+        return tuple(_edges([_Flow(facts) for facts in cells]))
+
+
+def _edges(flows: list[_Flow]) -> list[Edge]:
     made_by: dict[str, int] = {}
     changed_by: dict[str, tuple[int, ...]] = {}
-    found: dict[tuple[int, int], set[str]] = {}
+    found: dict[tuple[int, int], list[str]] = {}  # rows of sorted names, which sort in no time
     for target, flow in enumerate(flows):
-        by_changes: dict[tuple[int, ...], set[str]] = {}  # many names have been changed by the same cells
-        for name in flow.uses | flow.deferred:
-            if name in changed_by:
-                by_changes.setdefault(changed_by[name], set()).add(name)
-            if name in made_by:
-                found.setdefault((made_by[name], target), set()).add(name)
+        by_changes: dict[tuple[int, ...], list[str]] = {}  # many names have been changed by the same cells
+        for name in sorted(flow.uses | flow.deferred):
+            changes = changed_by.get(name, ())
+            if changes:
+                by_changes.setdefault(changes, []).append(name)
+            if name in made_by and made_by[name] not in changes:
+                found.setdefault((made_by[name], target), []).append(name)
         for sources, names in by_changes.items():
             for source in sources:
-                found.setdefault((source, target), set()).update(names)
+                found.setdefault((source, target), []).extend(names)
         for name in flow.defs | flow.deferred_defs:
             made_by[name] = target
             changed_by.pop(name, None)
@@ -118,6 +124,6 @@ def static_edges(cells: Sequence[CellFacts]) -> tuple[Edge, ...]:
         for name in flow.deletes:
             made_by.pop(name, None)
             changed_by.pop(name, None)
-    return tuple(
+    return [
         Edge(source, target, tuple(sorted(names)), Evidence.STATIC) for (source, target), names in sorted(found.items())
-    )
+    ]

@@ -20,8 +20,9 @@ ElasticNotebook's history graph (section 4) has one node per cell execution; her
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from nbdag.analysis.alignment import Unit, align
 from nbdag.analysis.disagreement import disagreements, plain_names
@@ -81,24 +82,34 @@ def reconcile(facts: Sequence[CellFacts], trace: Trace, digest_of: DigestOfFile 
         inner = nested.get(execution.ordinal, ())
         cell = cells[execution.ordinal]
         units = align(cell, execution, inner)
-        asked = len(units) == 1 and bool(inner) and units[0].run in execution.statements
-        if asked:
-            # get_ipython().run_cell("g = iter(xs)"): replayed is what it ran, each statement by itself, and not the call.
-            for child in inner:
-                add(child)
-            units = (_without_inner(units[0], inner),)
-        builder.add(execution, units, RUNS_CELLS if asked else ())
+        asking = _asking(execution, units, inner)
+        if asking is not None:
+            units = (*units[:asking], _without_inner(units[asking], inner), *units[asking + 1 :])
+        builder.add(execution, units, asking, partial(add_all, inner))
         builder.findings += disagreements(execution, cell, units, plain)
 
-    for execution in trace.executions:
-        if execution.parent is None:
+    def add_all(executions: Sequence[Execution]) -> None:
+        for execution in executions:
             add(execution)
+
+    add_all([execution for execution in trace.executions if execution.parent is None])
     covariables = covariables_of(trace, builder.current, builder.patches)
     return SessionGraph(tuple(builder.steps), covariables, tuple(builder.findings))
 
 
 RUNS_CELLS = (Hazard(Reluctance.NEVER, "it has IPython run cells, and restore.py has none"),)
 ASKS_IPYTHON = (Hazard(Reluctance.NEVER, "it asks IPython (get_ipython), which restore.py does not have"),)
+
+
+def _asking(execution: Execution, units: Sequence[Unit], inner: Sequence[Execution]) -> int | None:
+    """Which of ``units`` had IPython run ``inner``; None where nothing ran inside, or nobody can tell.
+
+    get_ipython().run_cell("g = iter(xs)")      replayed is what it ran, each statement by itself, and not the call
+    """
+    done = {name for child in inner for run in child.statements for name in run.bound}
+    own = [index for index, unit in enumerate(units) if unit.run in execution.statements and unit.share == 1]
+    found = [index for index in own if len(units) == 1 or not done.isdisjoint(getattr(units[index].run, "bound", ()))]
+    return found[0] if inner and len(found) == 1 else None
 
 
 def _without_inner(unit: Unit, inner: Sequence[Execution]) -> Unit:
@@ -165,14 +176,19 @@ class _Builder:
         self.imported: frozenset[str] = frozenset()  # names that an import bound last
         self._digest_of = digest_of
 
-    def add(self, execution: Execution, units: Sequence[Unit], hazards: tuple[Hazard, ...] = ()) -> None:
-        """The steps of one execution; ``hazards`` are those of each of them, whatever it says."""
+    def add(
+        self, execution: Execution, units: Sequence[Unit], asking: int | None, add_inner: Callable[[], None]
+    ) -> None:
+        """The steps of one execution; those of what the unit ``asking`` had IPython run stand before its own."""
         linked = {name: frozenset(group) for group in execution.covariables for name in group}
         mutated = changed_in_place(units, linked)
         for index, unit in enumerate(units):
             others = [other.statement for other in units if other.run is unit.run and other is not unit]
             # The notebook file may tell how long a whole cell took that ran before nbdag was recording.
             seconds = execution.seconds / len(units) if execution.seconds else UNKNOWN_SECONDS
+            if index == asking:
+                add_inner()
+            hazards = RUNS_CELLS if index == asking else ()
             self._add_step(execution, unit, mutated[index], others if unit.share > 1 else (), seconds, hazards)
 
     def _add_step(
@@ -363,7 +379,8 @@ def _read(unit: Unit, siblings: Sequence[Statement]) -> frozenset[str]:
     if unit.run is None:
         return said
     # The recorder followed the objects themselves: an alias that the text allows and it did not reach is none.
-    seen = frozenset(unit.run.reached)
+    # What functions mention that did not start counts as read, not as changed: a library may have looked into them.
+    seen = frozenset(unit.run.reached).union(unit.run.beyond)
     said = _names(unit, AccessKind.READ, Certainty.MUST) | _names(unit, AccessKind.DELETE) | (said & seen)
     if siblings:
         # What a sibling's text mentions was reached by the sibling.

@@ -67,7 +67,7 @@ def add_runs(
             continue
         last = runs[-1]
         seen = {effect for run in last.statements for effect in run.effects}
-        reached = {name for run in last.statements for name in run.reached}
+        reached = {name for run in last.statements for name in (*run.reached, *run.beyond)}
         whole = last.known and last.outcome is Outcome.OK and last.statements
         result.append(
             replace(

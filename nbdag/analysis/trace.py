@@ -173,6 +173,10 @@ def read_statement(item: object, where: str, states: States) -> StatementRun:
         random_state=tuple(random_state),
         files=each(fields, "files", where, read_file_use),
         effects=names(fields, "effects", where),
+        lines=read_ranges(fields.get("lines", []), f"{where}.lines"),
+        missed=read_ranges(fields.get("missed", []), f"{where}.missed"),
+        started=read_names(fields.get("started", []), f"{where}.started"),
+        beyond=read_names(fields.get("beyond", []), f"{where}.beyond"),
     )
 
 
@@ -230,6 +234,16 @@ def read_names(item: object, where: str) -> tuple[str, ...]:
     if not isinstance(item, list) or not all(isinstance(name, str) for name in item):
         raise Damage(f"{where} is not a list of names")
     return tuple(item)
+
+
+def read_ranges(item: object, where: str) -> tuple[tuple[int, int], ...]:
+    """A list of pairs of lines, both ends included."""
+    if not isinstance(item, list):
+        raise Damage(f"{where} is not a list of line ranges")
+    for pair in item:
+        if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(type(line) is int for line in pair):
+            raise Damage(f"{where} is not a list of line ranges")
+    return tuple((pair[0], pair[1]) for pair in item)
 
 
 def mapping(item: object, where: str) -> Mapping[str, Any]:

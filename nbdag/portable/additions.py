@@ -3,10 +3,14 @@
     df.note = 5                       pandas pickles its blocks and what a class names in _metadata, nothing else
     class Day(datetime.date): ...     Day(2024, 5, 1).holiday = True: date's own __reduce__ knows year, month and day
 
-A class that is pickled by ``object.__reduce_ex__`` keeps its ``__dict__``; the others may not, and nobody is told. Which
+A class pickled by ``object.__reduce_ex__`` keeps its ``__dict__``; the others may not, and nobody is told. Which
 entries of the dict are additions, and not a library's own caches, is told without a list of libraries: a name that no
 function of the library's classes mentions was not put there by them. Of pandas and NumPy, whose methods mention
 thousands of names, every public one counts that the class does not have as an attribute: ``df.name = "sales"``.
+
+What a library hangs on another library's object is that library's affair: patsy's ``design_info`` on a frame does not
+pickle, and statsmodels makes it again. So an addition is a value of Python's own types, of an array or a table, or of a
+class of the session.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from typing import Any, Dict, FrozenSet, Iterator, Set
 
 from nbdag.portable.objects import (
     base_labels,
+    class_module,
     class_namespace,
     has_instance_dict,
     instance_dict,
@@ -31,7 +36,12 @@ _KEEPS_ITS_DICT = frozenset(
     ["builtins.BaseException", "builtins.type", "builtins.module", "enum.Enum", "logging.Logger", "io.IOBase",
      "_io._IOBase", "functools.partial"]
 )  # fmt: skip
-_PUBLIC_COUNTS = frozenset(["pandas.NDFrame", "pandas.Index", "pandas.ExtensionArray", "numpy.ndarray"])
+_PUBLIC_COUNTS = frozenset(["pandas.NDFrame", "pandas.Index", "pandas.ExtensionArray", "numpy.MaskedArray"])
+
+_OF_USERS = frozenset(
+    ["builtins", "collections", "datetime", "decimal", "enum", "fractions", "functools", "pathlib", "re", "types", "uuid",
+     "zoneinfo", "numpy", "pandas"]
+)  # fmt: skip
 
 _MENTIONED: Dict[type, FrozenSet[str]] = {}  # of library classes only: these live as long as the process
 
@@ -72,7 +82,7 @@ def added_attributes(obj: object) -> Dict[str, Any]:
     for base in mro_of(cls):
         taken.update(class_namespace(base))
         metadata = class_namespace(base).get("_metadata")
-        if type(metadata) in (list, tuple):  # what pandas carries along for its subclasses
+        if isinstance(metadata, (list, tuple)):  # what pandas carries along for its subclasses
             taken.update(name for name in metadata if type(name) is str)
     names = [name for name in attributes if type(name) is str and name not in taken and not _is_dunder(name)]
     if not names:
@@ -81,8 +91,13 @@ def added_attributes(obj: object) -> Dict[str, Any]:
     return {
         name: attributes[name]
         for name in sorted(names)
-        if name not in mentioned or (public and not name.startswith("_") and attributes[name] is not None)
+        if (name not in mentioned or (public and not name.startswith("_") and attributes[name] is not None))
+        and _is_of_users(type(attributes[name]))
     }
+
+
+def _is_of_users(cls: type) -> bool:
+    return is_session_class(cls) or class_module(cls).split(".")[0] in _OF_USERS
 
 
 def _is_dunder(name: str) -> bool:

@@ -266,6 +266,7 @@ INCOMPARABLE_BASES = {
     "threading.Thread": "thread",
     "socket.socket": "socket",
     "_socket.socket": "socket",
+    "weakref.finalize": "finalizer",  # what it will call, and when, is in a table of the module
     "sqlite3.Connection": "database connection",
     "sqlite3.Cursor": "database cursor",
     "subprocess.Popen": "process",

@@ -101,12 +101,12 @@ def texts_of(name: str, value: Any, depth: int = 0, place: str = "") -> Iterator
     kind = type(value)
     if kind is str:
         yield place, name, value
-    elif kind in (bytes, bytearray) and len(value) <= LONGEST_SECRET:
+    elif (kind is bytes or kind is bytearray) and len(value) <= LONGEST_SECRET:  # `==` would ask a metaclass
         yield place, name, bytes(value).decode("latin-1")
     elif depth < DEEPEST and kind is dict and len(value) <= MOST:
         for key, item in list(value.items()):
             if type(key) is str:
                 yield from texts_of(key, item, depth + 1, "%s[%r]" % (place, key))
-    elif depth < DEEPEST and kind in (list, tuple) and len(value) <= MOST:
+    elif depth < DEEPEST and (kind is list or kind is tuple) and len(value) <= MOST:
         for number, item in enumerate(list(value)):
             yield from texts_of(name, item, depth + 1, "%s[%d]" % (place, number))

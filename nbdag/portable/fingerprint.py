@@ -278,7 +278,7 @@ def _hash_levels(
         obj = waiting.popleft()
         if patience is not None:
             patience.check()
-        head, parts = _parts_of(obj, reducer)
+        head, parts = _parts_of(obj, reducer, patience)
         line: List[Any] = [head]
         for part in parts:
             if type(part) in ATOM_TYPES:
@@ -296,7 +296,7 @@ def _hash_levels(
     return size
 
 
-def _parts_of(obj: Any, reducer: StateReducer) -> Tuple[str, Iterable[Any]]:
+def _parts_of(obj: Any, reducer: StateReducer, patience: Optional[Patience]) -> Tuple[str, Iterable[Any]]:
     kind = type(obj)
     if kind is dict:
         return "dict", [part for item in list(obj.items()) for part in item]
@@ -313,5 +313,19 @@ def _parts_of(obj: Any, reducer: StateReducer) -> Tuple[str, Iterable[Any]]:
         reduction = obj.__reduce_ex__(4) if registered is None else registered(obj)
     if isinstance(reduction, str):
         return "global", [reduction]
-    parts = [list(part) if index > 2 and part is not None else part for index, part in enumerate(reduction)]
+    parts = [
+        _listed(part, patience) if index in (3, 4) and part is not None else part
+        for index, part in enumerate(reduction)
+    ]
     return "reduction", parts
+
+
+def _listed(parts: Iterable[Any], patience: Optional[Patience]) -> List[Any]:
+    """What an iterator of a reduction gives: nothing says that it ends."""
+    if patience is None:
+        return list(parts)
+    found = []
+    for part in parts:
+        patience.check()
+        found.append(part)
+    return found

@@ -8,6 +8,7 @@ from typing import Any, Container, Dict, List, Optional, Set, Tuple
 
 from nbdag.portable.celltext import Definitions, NodeText, cell_nodes
 from nbdag.portable.codescan import CodeNames
+from nbdag.portable.monitoring import Watched
 from nbdag.portable.reach import Reached
 from nbdag.portable.snapshot import Snapshot
 
@@ -43,7 +44,10 @@ class OpenStatement:
         self.code = code
         self.stores = code.stores
         self.late_stores = reach.stores
+        self.reach = reach
         self.reached: Set[str] = reach.names
+        self.reachable = self.reached  # `reached` before it was cut down to what the functions touched that ran
+        self.watched: Optional[Watched] = None
         self.mentioned = reach.mentioned
         self.before = before
         self.could_draw = code.calls

@@ -86,7 +86,7 @@ def statement_look(
     changed = {name for name in watch.link_closure(changed) if name in items}
 
     reacher.forget(deleted)
-    reacher.taint_with(unseen, statement.code, reached)
+    reacher.taint_with(unseen, statement.code, statement.reachable)
     renewed = (changed | bound) - unseen
     hazy: List[str] = []
     if not watch.budget.unlimited:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import opcode
 import types
-from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Set
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from nbdag.portable.codescan import CodeNames, scan_code
 from nbdag.portable.fingerprint import TookTooLong
@@ -32,6 +32,8 @@ LEAF_TYPES = (
     types.ModuleType, types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType,
     types.ClassMethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType,
 )  # fmt: skip
+# f.__code__ = other; a trace function or the callback of a tool runs without events
+RUN_UNSEEN = frozenset(["__code__", "CodeType", "settrace", "setprofile", "register_callback", "switch", "greenlet"])
 LEAF_TYPE_IDS: FrozenSet[int] = frozenset(map(id, LEAF_TYPES))
 
 
@@ -76,16 +78,27 @@ def mentions_of(codes: Iterable[types.CodeType]) -> Mentions:
     return Mentions(frozenset(names), frozenset(stores), opaque)
 
 
+def runs_unseen(code: CodeNames) -> bool:
+    """Whether this code could make functions run whose start ``monitoring.py`` does not see."""
+    return not RUN_UNSEEN.isdisjoint(code.attributes) or not RUN_UNSEEN.isdisjoint(code.loads)
+
+
 class Reached(NamedTuple):
     """The names a statement could read, and the globals that functions it could call may rebind.
 
     ``indirect``: of the names, those that only the objects lead to: the classes of instances and functions in lists.
+    The rest is for :meth:`Reacher.touched`: where the walk began, where it went from each name on other grounds than
+    what functions mention, and the functions it came by.
     """
 
     names: Set[str]
     stores: Set[str]
     indirect: Set[str]
     mentioned: Set[str]  # all names that the code could ask for, those that are not there yet included
+    roots: Set[str]
+    ways: Dict[str, Set[str]]
+    codes: Tuple[types.CodeType, ...]
+    opaque: bool  # whether any name can be touched, whatever functions run
 
 
 class Reacher:
@@ -160,6 +173,7 @@ class Reacher:
         """Close the names that ``code`` mentions over what their values mention, among the session's ``items``."""
         stores: Set[str] = set(code.late_stores)
         opaque = code.opaque
+        sure_opaque = opaque or runs_unseen(code)
         names: Set[str] = set()
         todo = [name for name in code.loads | code.words if name in items]
         # class Log: def __del__(self): lines.append(1)        log = Log()        log = None
@@ -168,9 +182,13 @@ class Reacher:
         named: Set[str] = set(code.loads | code.words)
         weak: Set[int] = set()
         told: List[Cloud] = []
+        roots = set(todo)
+        ways: Dict[str, Set[str]] = {}
+        codes: List[types.CodeType] = []
         while todo or weak:
             if not todo:
                 todo = self.holding(weak, items, names)
+                roots.update(todo)
                 weak = set()
                 continue
             name = todo.pop()
@@ -187,22 +205,59 @@ class Reacher:
                 hazy_mentions = self.haze.mentions(name, told)
                 named |= hazy_mentions
                 todo += [other for other in hazy_mentions if other in items and other not in names]
+                ways[name] = hazy_mentions.union(mentioned.names)
+                sure_opaque = sure_opaque or mentioned.opaque
             else:
                 mentioned = self.mentions(name, value)
                 found = self.reaches[name]
+                ways[name] = set()
+                codes += found.codes
             stores |= mentioned.stores
             opaque = opaque or mentioned.opaque
             more = mentioned.names
             if name in self.taint:
                 more = more | self.taint[name]
+                ways[name] |= self.taint[name]
             named |= more
             todo += [other for other in more if other in items and other not in names]
             weak |= found.weak
             # class C: seen = []        c = C(); c.seen.append(1)        mentions c, and changes C
             for key in found.definitions:
                 holder = self.holders.get(key, name)
-                if holder not in names and holder in items and id(items[holder]) == key:
-                    todo.append(holder)
-                    indirect.add(holder)
+                if holder in items and id(items[holder]) == key:
+                    ways[name].add(holder)
+                    if holder not in names:
+                        todo.append(holder)
+                        indirect.add(holder)
         indirect -= code.loads | code.words
-        return Reached(set(items) if opaque else names, stores, indirect, named)
+        names = set(items) if opaque else names
+        return Reached(names, stores, indirect, named, roots, ways, tuple(codes), sure_opaque)
+
+    def touched(
+        self, reached: Reached, ran: Iterable[types.CodeType], others: Callable[[], Dict[str, Any]]
+    ) -> Set[str]:
+        """Of the names that a statement reached, those it touched if of the session's functions only ``ran`` ran.
+
+        A function that nobody could foresee, called back by a library, adds what it reaches among the ``others``.
+        """
+        foreseen = set(map(id, reached.codes))
+        roots = set(reached.roots)
+        if reached.opaque:
+            return set(reached.names)
+        touched: Set[str] = set()
+        # A finalizer may run when nobody listens any more: it counts as having run.
+        for code in [*ran, *(code for code in reached.codes if code.co_name == "__del__")]:
+            scanned = scan_code(code)
+            if scanned.opaque or runs_unseen(scanned):
+                return set(reached.names)
+            roots |= scanned.loads | scanned.words
+            if id(code) not in foreseen:
+                touched |= self.reach_code(scanned, others()).names
+        todo = list(roots)
+        closed: Set[str] = set()
+        while todo:
+            name = todo.pop()
+            if name not in closed:
+                closed.add(name)
+                todo += reached.ways.get(name, ())
+        return touched | (closed & reached.names)

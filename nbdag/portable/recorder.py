@@ -26,15 +26,15 @@ from nbdag.portable.fingerprint import TookTooLong
 from nbdag.portable.frames import Frame, OpenStatement, Record, execution_record
 from nbdag.portable.idle import IdleWork
 from nbdag.portable.looking import close_look, look_at_last, statement_look
+from nbdag.portable.monitoring import Monitoring, lines_of
 from nbdag.portable.namespace import SessionNames
 from nbdag.portable.objects import REFRESH_SELDOM, class_module, class_qualname
 from nbdag.portable.randomness import drawn, pack_states, raw_states
 from nbdag.portable.reach import Reacher, can_change, is_interrupt
 from nbdag.portable.snapshot import Camera, SessionItems, Snapshot
-from nbdag.portable.watch import CONTAINER_TYPE_IDS, Watch
+from nbdag.portable.watch import CONTAINER_TYPE_IDS, LONGEST_LOOK, Watch
 
 DIAGNOSTICS_LIMIT = 100
-PAUSE_SECONDS = 120.0  # CPU time after which a single value is given up in a pause: it would take as long next time
 
 
 class Recorder:
@@ -50,6 +50,7 @@ class Recorder:
         self.reacher = Reacher(self.watch.haze)
         self.listener = Listener()
         self.filters = FilterBook()
+        self.monitoring = Monitoring()
         self.idle = IdleWork(self.look_in_a_pause)
         self.executions: List[Record] = []
         self.frames: List[Frame] = []
@@ -90,6 +91,9 @@ class Recorder:
         self.shell.run_code = run_code
         for event, callback in self.callbacks.items():
             self.shell.events.register(event, callback)
+        refusal = self.monitoring.start()
+        if refusal:
+            self.note("monitoring", "info", refusal)
 
     def remove(self) -> None:
         """Take every hook away. A wrapper that somebody put around ours keeps working; ours then passes through."""
@@ -101,6 +105,7 @@ class Recorder:
         if vars(self.shell).get("run_code") is self.installed_run_code:
             del self.shell.run_code
         self.installed_run_code = None
+        self.monitoring.stop()
         self.listener.switch_off()
         self.listener.counter.close()
         self.idle.cancel()
@@ -272,7 +277,9 @@ class Recorder:
         reach.names.difference_update(self.watch.cannot_compare(reach.indirect, items))
         closed = self.watch.link_closure(reach.names)
         statement = OpenStatement(frame.count, text, names, reach, before)
-        statement.reached = {name for name in closed if name in before}
+        statement.reached = statement.reachable = {name for name in closed if name in before}
+        alone = all(other.open is None for other in self.frames)
+        statement.watched = self.monitoring.begin(code, reach.codes, alone)
         frame.count += 1
         frame.open = statement
         statement.random = self.random
@@ -300,6 +307,9 @@ class Recorder:
         seconds = statement.clocks.seconds(self.hook_seconds)
         frame.open = None
         after, items = self.camera.take()
+        ran = self.monitoring.end(statement.watched)
+        if ran is not None and statement.reached:
+            self.cut_down(statement, ran, items, after)
         record: Record = {
             "node": statement.node,
             "line": statement.text.line,
@@ -307,6 +317,11 @@ class Recorder:
             "seconds": seconds,
             "completed": completed,
         }
+        record["lines"], record["missed"] = lines_of(
+            statement.watched, frame.source, statement.text.line, statement.text.end_line
+        )
+        record["started"] = sorted({getattr(code, "co_qualname", code.co_name) for code in ran or ()})
+        record["beyond"] = sorted(statement.reachable - statement.reached)
         statement_look(self.watch, self.reacher, frame, statement, items, after, completed, record)
         for name in record["bound"]:
             self.behind.discard(name)
@@ -328,6 +343,18 @@ class Recorder:
         frame.statements.append(record)
         self.report_outwards(frame, set(record["changed"]))
         return items
+
+    def cut_down(self, statement: OpenStatement, ran: List[Any], items: SessionItems, after: Snapshot) -> None:
+        """The statement touched what its own code mentions and the functions that ran, however much it reached."""
+
+        def unmoved() -> Dict[str, Any]:
+            moved = set(statement.before.moved(after)[0])
+            return {name: value for name, value in items.items() if name not in moved}
+
+        names = self.reacher.touched(statement.reach, ran, unmoved)
+        closed = self.watch.link_closure(names)
+        statement.reached = {name for name in closed if name in statement.before}
+        statement.reachable = statement.reachable | statement.reached
 
     def note_randomness(self, statement: OpenStatement, record: Record) -> None:
         """Which generators the statement drew from, with their states from before it."""
@@ -368,7 +395,7 @@ class Recorder:
                 return
             name = min(names, key=lambda name: (self.watch.price(name), name))
             try:
-                look_at_last(self.watch, self.reacher, name, items[name], PAUSE_SECONDS, stop)
+                look_at_last(self.watch, self.reacher, name, items[name], LONGEST_LOOK, stop)
             except TookTooLong:
                 if not stop():
                     self.watch.give_up(name)

@@ -122,7 +122,7 @@ def run_to_end(coroutine: Any) -> None:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        asyncio.run(coroutine)
+        _run_in_new_loop(coroutine)
         return
     import threading
 
@@ -130,7 +130,7 @@ def run_to_end(coroutine: Any) -> None:
 
     def work() -> None:
         try:
-            asyncio.run(coroutine)
+            _run_in_new_loop(coroutine)
         except BaseException as error:
             raised.append(error)
 
@@ -139,6 +139,28 @@ def run_to_end(coroutine: Any) -> None:
     thread.join()
     if raised:
         raise raised[0]
+
+
+def _run_in_new_loop(coroutine: Any) -> None:
+    """As ``asyncio.run``, but asynchronous generators that the cell has begun live on: later cells go on with them."""
+    import asyncio
+
+    loop = asyncio.new_event_loop()
+    try:
+        asyncio.set_event_loop(loop)
+        loop.run_until_complete(coroutine)
+    finally:
+        try:
+            tasks = asyncio.all_tasks(loop)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            if hasattr(loop, "shutdown_default_executor"):  # since Python 3.9
+                loop.run_until_complete(loop.shutdown_default_executor())
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
 
 
 def register_cells(plan: Sequence[Any]) -> Dict[int, str]:

@@ -109,7 +109,9 @@ def survey(recorder: Recorder) -> List[Dict[str, Any]]:
         renumbered.setdefault(number_of[name], len(renumbered))
     variables = []
     for members in sorted(groups, key=lambda names: order[names[0]]):
-        measured = measure(members, items, by_name, recorder.namespace)
+        endless = sorted(recorder.watch.endless.intersection(members))
+        measured = refused(f"{endless[0]}: no end of its state was found") if endless else None
+        measured = measured or measure(members, items, by_name, recorder.namespace)
         linked_alteration = any(name in altered for name in members)
         for name in members:
             variables.append(
@@ -184,6 +186,11 @@ def measure(members: List[str], items: Dict[str, Any], by_name: Dict[int, str], 
         if is_interrupt(fault):
             raise
         obstacle = fault_text(fault)
+    return refused(obstacle)
+
+
+def refused(obstacle: str) -> Record:
+    """The measurements of what cannot be stored."""
     return {"size": 0, "store_seconds": 0.0, "storable": False, "obstacle": obstacle}
 
 

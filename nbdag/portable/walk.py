@@ -11,7 +11,8 @@ class            a *dependency*: instances of one session class are not linked b
                  the class's own name only. A class made inside a function has no name, so it does link
 library objects  modules, types, functions, loggers, dtypes, enum members and whatever is global to a library
                  (``ForeignGlobals``) are pruned: every figure leads to ``rcParams``
-weakref          is not ownership, and not followed; what it leads to is only noted
+weakref          is not ownership, and not followed; what it leads to is only noted. A plain ``ref`` to an instance of
+                 a session class links all the same: ``r() is c``. Caches (with callbacks) do not, for they do not move
 ===============  ====================================================================================================
 """
 
@@ -365,6 +366,9 @@ def _expand_weak(walk: ObjectWalk, reference: Any) -> None:
         target = weakref.ref.__call__(reference)
         if target is not None:
             walk.weak.add(id(target))
+            plain = type(reference) is weakref.ref and reference.__callback__ is None
+            if plain and is_session_class(type(target)) and kind_of(type(target)) == REACH_PLAIN:
+                walk.ids.add(id(target))
     else:  # <weakproxy at 0x7f12 to Tree at 0x7f34>: nothing else says what a proxy stands for
         spelled = weakref.ProxyType.__repr__(reference).rpartition(" at ")[2].rstrip(">")
         with contextlib.suppress(ValueError):

@@ -27,7 +27,7 @@ CHEAP_SIZE = 256 * 1024  # bytes that a fingerprint covers: about 0.2 ms of work
 CHEAP_OBJECTS = 2_000  # objects in a small value, and that the guess before the first look follows
 FEW_OBJECTS = 100  # the same when time is short
 SMALL_SECONDS = 1.0  # CPU time after which a value that seemed small is not small
-LONGEST_LOOK = 120.0  # CPU time after which a value counts as one that has no fingerprint: its state need not end
+LONGEST_LOOK = 30.0  # CPU time after which a value counts as one that has no fingerprint: its state need not end
 
 CONTAINER_TYPE_IDS = frozenset(map(id, (list, dict, tuple, set, frozenset)))
 
@@ -116,11 +116,18 @@ class Watch:
         if names:
             self.grouping.update(dict.fromkeys(names))
 
-    def look(self, name: str, value: Any, seconds: Optional[float] = None, stop: Optional[Stop] = None) -> bool:
+    def look(
+        self,
+        name: str,
+        value: Any,
+        seconds: Optional[float] = None,
+        stop: Optional[Stop] = None,
+        small: bool = False,
+    ) -> bool:
         """Take the fingerprint of a value; whether it differs from the last one (or cannot be known to be the same).
 
-        Raises TookTooLong when that takes more than ``seconds``, or ``stop`` says so. Without ``seconds`` it is given up
-        after LONGEST_LOOK: no cell and no survey waits for ever for a value whose state has no end.
+        Raises TookTooLong when that takes more than ``seconds``, or ``stop`` says so; ``small`` is SMALL_SECONDS. With
+        neither it is given up after LONGEST_LOOK: no cell and no survey waits for ever for a state that has no end.
         """
         if not can_change(value):
             self.prints.pop(name, None)
@@ -130,9 +137,12 @@ class Watch:
             return self.give_up(name)
         began = time.thread_time()
         try:
-            now = take_fingerprint(value, Ceiling(LONGEST_LOOK) if seconds is None else Patience(seconds, stop))
+            if seconds is not None:
+                now = take_fingerprint(value, Patience(seconds, stop))
+            else:
+                now = take_fingerprint(value, Ceiling(SMALL_SECONDS if small else LONGEST_LOOK))
         except TookTooLong:
-            if seconds is None:
+            if seconds is None and not small:
                 return self.give_up(name)
             seconds_taken = time.thread_time() - began
             self.budget.spend(seconds_taken)
@@ -154,7 +164,7 @@ class Watch:
         if self.budget.unlimited or name in self.endless:
             return self.look(name, value)
         try:
-            return self.look(name, value, SMALL_SECONDS)
+            return self.look(name, value, small=True)
         except TookTooLong:
             return None
 

@@ -3,7 +3,8 @@
     testify(namespace, names) -> {"values": {name: tree}, "shared": [[name, name], ...], "holding": [[name, name], ...]}
 
 ``values`` are digest trees (``digest.py``), ``shared`` the groups of names that share state, ``holding`` the names that
-hold one function or class of the session, for each that several hold.
+hold one function or class of the session, for each that several hold, and pairs of names of which one holds the value
+of the other weakly: ``r() is c``, where ``r`` has a callback and is no link for it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Dict, FrozenSet, Iterable, List, Tuple
 from nbdag.portable.digest import digest_tree
 from nbdag.portable.identity import holders_of, reach_with_identities
 from nbdag.portable.links import NOTHING_REACHED, Reach, group
+from nbdag.portable.objects import is_session_class
 
 DEPTH = 3  # levels of a value that are digested one by one, so that a difference can be pointed at
 
@@ -36,8 +38,25 @@ def testify(namespace: Dict[str, object], names: Iterable[str]) -> Dict[str, Any
     return {
         "values": values,
         "shared": [names for names in groups if len(names) > 1],
-        "holding": holders_of({name: identities for name, (_, identities) in found.items()}),
+        "holding": holders_of({name: identities for name, (_, identities) in found.items()})
+        + _weak_holders({name: reached for name, (reached, _) in found.items()}, namespace),
     }
+
+
+def _weak_holders(reaches: Dict[str, Reach], namespace: Dict[str, object]) -> List[List[str]]:
+    """The pairs of names of which one leads to the other's value by a weak reference; instances of the session only."""
+    names_of: Dict[int, List[str]] = {}
+    for name in reaches:
+        if is_session_class(type(namespace[name])):
+            names_of.setdefault(id(namespace[name]), []).append(name)
+    pairs = {
+        tuple(sorted((name, other)))
+        for name, reached in reaches.items()
+        for key in reached.weak & names_of.keys()
+        for other in names_of[key]
+        if other != name
+    }
+    return [list(pair) for pair in sorted(pairs)]
 
 
 def _reach(value: object) -> Tuple[Reach, FrozenSet[int]]:

@@ -61,7 +61,7 @@ class Testimony:
     values: Mapping[str, Any]
     shared: frozenset[frozenset[str]]
     verdict: Verdict = field(default_factory=Verdict)
-    holding: frozenset[frozenset[str]] = frozenset()  # names that hold one function or class of the session
+    holding: frozenset[frozenset[str]] = frozenset()  # names that hold one function or class, or each other weakly
 
     @classmethod
     def of_kernel(cls, agent: Commands, path: Path) -> Testimony:
@@ -141,7 +141,7 @@ def _compare_one(name: str, live: Testimony, restored: Testimony, wanted: frozen
     held, kept = _holding(name, live.holding, wanted), _holding(name, restored.holding, wanted)
     if held != kept:
         others = frozenset().union(*(held ^ kept)) - {name}
-        detail = f"holds no longer the same functions and classes as {', '.join(sorted(others))}"
+        detail = f"holds no longer the same functions, classes or weakly held objects as {', '.join(sorted(others))}"
         return Comparison(name, DETACHED, detail)
     return Comparison(name, IDENTICAL)
 

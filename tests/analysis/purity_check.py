@@ -27,6 +27,7 @@ from nbdag.analysis.defuse.values import IMMUTABLE
 from nbdag.analysis.purity import Signature
 from nbdag.portable.digest import digest
 
+
 @dataclass(frozen=True)
 class Wrong:
     """A claim of a table that is not so."""
@@ -219,7 +220,7 @@ def state(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Limits:
-    """What may be spent on one function: seconds of CPU for all its calls, calls that are enough, seconds for one call."""
+    """What may be spent on one function: CPU for all its calls, calls that are enough, seconds for one call."""
 
     seconds: float = 0.5
     successes: int = 24
@@ -284,13 +285,14 @@ def _judge(
     if receiver is not None and before[0] != after[0] and not (signature.receiver or signature.perhaps or inplace):
         yield "changes its receiver"
     count = len(given) - len(keywords)
+    over = signature.overwrites is not None and count > signature.overwrites
     for number, one in enumerate(given):
         keyword = keywords[number - count] if number >= count else ""
         places = (*signature.positions, *signature.doubtful)
         allowed = keyword in signature.keywords if keyword else number in places
         exhausted = hasattr(one, "__next__")
         if before[number + 1] != after[number + 1] and not allowed and not exhausted and keyword != "out":
-            if any(name.startswith("overwrite") for name in keywords):
+            if over or any(name.startswith("overwrite") for name in keywords):
                 continue
             yield f"changes argument {keyword or number}"
         if held[number] and shared(receiver, one) and not signature.holds and not inplace:
@@ -304,7 +306,8 @@ def _judge(
     if signature.same:
         return
     loose = signature.view or signature.parts or signature.element
-    copies = any(name == "copy" for name in keywords)  # any call with copy= is taken to give a view
+    # Any call with copy= or overwrite_x= is taken to give a view.
+    copies = over or any(name == "copy" or name.startswith("overwrite") for name in keywords)
     if receiver is not None and not loose and not copies and shared(result, receiver):
         yield f"its result ({_kind(result)}) shares with the receiver"
     from_arguments = signature.parts or (receiver is None and (signature.view or signature.element))

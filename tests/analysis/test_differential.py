@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import io
+import logging
 import sys
+import threading
 
 import pytest
 
@@ -11,6 +14,7 @@ from benchmarks.differential import EXPLAINED, Tally, check_watched, tally_sessi
 from benchmarks.watching import observe
 from nbdag.analysis.cells import analyze_cell
 from nbdag.analysis.resolve import resolve
+from nbdag.portable.fingerprint import fingerprint
 from tests.fidelity.sessions import SESSIONS, Session
 
 pytestmark = pytest.mark.skipif(not hasattr(sys, "getrefcount") or sys.platform == "win32", reason="forks a CPython")
@@ -28,6 +32,14 @@ SMALL = [
     "up, get = pair()\nup()",
     "class Box:\n    items = []\n    def put(self, x): self.items.append(x)\nbox = Box()\nbox.put(1)",
     "def setup():\n    global made\n    made = 1\nsetup()\ndel made",
+    # What a library's object was given may be called by any of its methods, by a loop over it, by `with`.
+    "import sched\nlog = [1]\ndef show(): log.append(2)\ns = sched.scheduler()\n_ = s.enter(0, 1, show)\n_ = s.run()",
+    "import itertools\nlimit = 3\ndef small(x): return x < limit\n"
+    "it = itertools.takewhile(small, [1, 5])\nfor x in it: pass",
+    "import contextlib\nseen = []\ndef bye(*_): seen.append(1)\nstack = contextlib.ExitStack()\n"
+    "_ = stack.callback(bye)\nwith stack: pass",
+    "import logging, io\nbuf = io.StringIO()\nlg = logging.getLogger('differential')\n"
+    "lg.addHandler(logging.StreamHandler(buf))\nlg.propagate = False\nlg.warning('one')",
 ]  # fmt: skip
 
 
@@ -51,6 +63,29 @@ def test_what_happens_in_a_session_is_allowed(session: Session) -> None:
     tally = tally_session(session.name, session.cells)
     assert not tally.problem
     assert unexplained(tally) == []
+
+
+# ------------------------------------------------------------------------------------------------ the reasons hold
+
+
+def test_what_holds_a_lock_has_no_fingerprint() -> None:
+    class Box:
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+
+    assert fingerprint(Box()) is None
+    assert fingerprint(logging.StreamHandler(io.StringIO())) is None
+
+
+def test_a_distribution_of_scipy_changes_with_the_global_generator_and_by_nothing_else() -> None:
+    numpy, stats = pytest.importorskip("numpy"), pytest.importorskip("scipy.stats")
+    first = fingerprint(stats.norm)
+    assert stats.norm.pdf(0.0) > 0 and fingerprint(stats.norm) == first
+    numpy.random.random()
+    second = fingerprint(stats.norm)
+    assert second != first
+    stats.norm.rvs()
+    assert fingerprint(stats.norm) != second
 
 
 # ------------------------------------------------------------------------------------------------ the check can fail

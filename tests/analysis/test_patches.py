@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbdag.analysis.patches import attributes_set_in_functions, registered_with
+from nbdag.analysis.patches import asks_ipython, attributes_set_in_functions, registered_with
 from nbdag.analysis.reconcile import reconcile
 from nbdag.analysis.resolve import analyze_session
 from nbdag.model import Execution, Outcome, SessionGraph, StatementRun, Trace, ValueKind, Variable
@@ -75,3 +75,18 @@ def test_what_is_handed_over_by_a_registration_is_there_before_it() -> None:
     # A handler has a lock: it counts as changed by whatever may touch it, and would be loaded after it is registered.
     graph = recorded("import lib", "h = Handler()", "lib.register(h)", changed=("h",))
     assert made_by(graph, "h") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("ip = get_ipython()", True),
+        ("get_ipython().run_cell('x = 1')", True),
+        ("def f(ip=get_ipython()): pass", True),
+        ("def f(): return get_ipython()", False),
+        ("f = lambda: get_ipython()", False),
+        ("name = 'get_ipython()'", False),
+    ],
+)
+def test_what_asks_ipython_cannot_run_in_restore_py(text: str, asks: bool) -> None:
+    assert asks_ipython(text) is asks

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nbdag.analysis import purity
+from nbdag.analysis.purity import parse
 from tests.analysis import purity_samples as samples
-from tests.analysis.purity_check import (
-    Wrong,
-    combinations,
-    has,
-    in_copy,
-    named_functions,
-    pattern_functions,
-    place_of_out,
-    resolve,
-    try_calls,
-    with_flags,
-)
+from tests.analysis.purity_check import Arguments, has, named_functions, place_of_out, resolve, try_calls
+from tests.analysis.purity_run import in_forks
 
-# What running every function and method takes: half a minute per library. The names are checked in any case.
+ROOT = Path(__file__).resolve().parents[2]
+# The named rows first, then each eighth name that only a pattern covers, as far as half a minute goes: a slow machine
+# tries fewer. All of them, and longer: `python -m tests.analysis.purity_run LIBRARY`.
+BRIEFLY = ["--json", "--jobs", "2", "--seconds", "0.03", "--one-in", "8", "--at-most", "30"]
 LIBRARIES = [
     pytest.param(name, marks=[pytest.mark.slow, pytest.mark.skipif(not has(name), reason=f"{name} is not installed")])
     for name in samples.POOLS
@@ -70,83 +69,52 @@ def test_an_out_that_is_given_by_position_is_in_the_table(library: str) -> None:
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_functions_do_what_the_tables_say(library: str) -> None:
-    assert [str(wrong) for wrong in wrong_functions(library)] == []
+def test_what_is_called_does_what_the_tables_say(library: str) -> None:
+    # In a process of its own: no thread of the tests before may be running when it forks.
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.analysis.purity_run", library, *BRIEFLY],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["called"]
+    wrong = [one for one in report["wrong"] if (one["name"], one["what"]) not in samples.HARMLESS]
+    assert [f"{one['name']}: {one['what']}  [{one['call']}]" for one in wrong] == []
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
-def test_methods_do_what_the_tables_say(library: str) -> None:
-    assert [str(wrong) for wrong in wrong_methods(library)] == []
+# ------------------------------------------------------------------------------------------------ the check can fail
 
 
-def wrong_functions(library: str, tried: list[str] | None = None) -> list[Wrong]:
-    found: list[Wrong] = []
-    for name in [*named_functions(library), *pattern_functions(library)]:
-        signature = purity.of_function(name)
-        if signature is None or name in samples.UNTRIED or name.startswith(samples.UNTRIED_ROOTS):
-            continue
-        try:
-            function = resolve(name)
-        except AttributeError:
-            continue
-        if callable(function):
-            found += _in_copy(name, lambda f=function: (None, f), signature, samples.POOLS[library], tried)  # type: ignore[misc]
-    return found
+def wrong_claims(entry: str, function: Callable[..., Any], *arguments: Any) -> list[str]:
+    found = try_calls(
+        "made_up", None, lambda _: function, parse(entry), lambda it: Arguments("made_up", it, [], [arguments])
+    )
+    return [one.what for one in found if one is not None]
 
 
-def wrong_methods(library: str, tried: list[str] | None = None) -> list[Wrong]:
-    found: list[Wrong] = []
-    for kind, receiver in samples.RECEIVERS.items():
-        if kind.partition(".")[0] != library:
-            continue
-        made = receiver()
-        for number, one in enumerate(made if isinstance(made, samples.Either) else (made,)):
-
-            def take(receiver: Callable[[], Any] = receiver, number: int = number) -> Any:
-                again = receiver()
-                return again[number] if isinstance(again, samples.Either) else again
-
-            for name in sorted(n for n in dir(one) if not n.startswith("_")):
-                signature = purity.of_method(kind, name)
-                full = f"{kind}.{name}"
-                if signature is None or full in samples.UNTRIED or name in samples.UNTRIED:
-                    continue
-                try:
-                    if not callable(getattr(one, name)):
-                        continue
-                except Exception:
-                    continue
-
-                def make(name: str = name, take: Callable[[], Any] = take) -> tuple[Any, Any]:
-                    whole = take()
-                    return whole, getattr(whole, name)
-
-                found += _in_copy(full, make, signature, samples.POOLS[library], tried)
-    return found
+def test_a_function_that_changes_its_argument_is_found() -> None:
+    assert "changes argument 0" in wrong_claims("", lambda xs: xs.append(1), [1])
+    assert wrong_claims("arg0", lambda xs: xs.append(1), [1]) == []
 
 
-def _in_copy(name: str, make: Any, signature: Any, pool: Any, tried: list[str] | None) -> list[Wrong]:
-    def work() -> Any:
-        def arguments() -> Iterator[Any]:
-            yield from samples.SPECIAL.get(name, list)()
-            yield from with_flags(make()[1], lambda: combinations(pool))
-
-        done, wrong = try_calls(name, make, signature, arguments)
-        return done, [(one.name, one.what, one.call) for one in wrong]
-
-    answer = in_copy(work)
-    done, wrong = answer if answer is not None else (0, [])
-    if tried is not None:
-        tried.append(f"{done} {name}")
-        for one in wrong:
-            print(Wrong(*one), flush=True)
-    return [Wrong(*one) for one in wrong if (one[0], one[1]) not in samples.HARMLESS]
+def test_a_result_that_shares_with_an_argument_is_found() -> None:
+    assert wrong_claims("", lambda xs: xs, [1]) == ["its result (builtins.list) shares with argument 0"]
+    assert wrong_claims("", lambda xs: {"k": xs}, [1]) == ["its result (builtins.dict) shares with argument 0"]
+    assert wrong_claims("view", lambda xs: xs, [1]) == []
 
 
-if __name__ == "__main__":
-    for library in sys.argv[1:]:
-        told: list[str] = []
-        wrong_functions(library, told)
-        wrong_methods(library, told)
-        never = [line.split()[1] for line in told if line.startswith("0 ")]
-        print(f"{library}: {len(told)} tried, {len(never)} of them never came back: {' '.join(never)}")
+def test_a_result_that_can_change_is_not_immutable() -> None:
+    assert wrong_claims("-> scalar", lambda xs: list(xs), [1]) == ["returns a builtins.list, which can change"]
+
+
+def test_a_process_that_dies_costs_one_name() -> None:
+    def dies() -> Iterator[Any]:
+        yield 1
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    answers = sorted(in_forks([dies, lambda: iter([2])], 1))
+    assert answers == [(0, [1], "crashes"), (1, [2], "")]

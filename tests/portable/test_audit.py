@@ -84,6 +84,29 @@ def test_no_file_of_the_session_is(listener: Listener, tmp_path: Path, sentence:
     assert heard_of(listener, lambda: work(str(tmp_path / "x")))[0] == []
 
 
+def test_weights_of_a_model_are_a_file_of_the_session(listener: Listener, tmp_path: Path) -> None:
+    # torch.load("model.pth"): site-packages has files of that ending, too
+    (tmp_path / "model.pth").write_bytes(b"abc")
+    files, effects = heard_of(listener, lambda: (tmp_path / "model.pth").read_bytes())
+    assert ([Path(use["path"]).name for use in files], effects) == (["model.pth"], ["file-read"])
+
+
+def test_what_imports_read_is_explained_and_a_hidden_read_beside_them_is_not(
+    listener: Listener, tmp_path: Path, monkeypatch: Any
+) -> None:
+    from nbdag.portable import audit
+
+    monkeypatch.setattr(audit, "IMPORTING_LIMIT", 300_000)
+    compiled = tmp_path / "library.pyc"
+    compiled.write_bytes(b"a" * 400_000)
+    heard: list[Heard] = [(audit.LIBRARY_READ, (str(compiled),))]
+    assert sort_out(heard, 400_000, listener) == ([], [])
+    assert sort_out(heard, 600_000, listener) == ([], [])
+    assert sort_out(heard, 800_000, listener) == ([], ["file-read"])
+    # One that is not there explains nothing, and lets nothing pass.
+    assert sort_out([(audit.LIBRARY_READ, (str(tmp_path / "x.so"),))], 100_000, listener) == ([], ["file-read"])
+
+
 def test_nothing_is_heard_while_it_is_off_or_deaf(tmp_path: Path, listener: Listener) -> None:
     path = tmp_path / "x"
     with listener.deaf():

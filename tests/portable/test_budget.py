@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nbdag.portable import agent
+from nbdag.portable import agent, reach, watch
 from nbdag.portable.budget import MOST_SAVED, Budget
+from nbdag.portable.grouping import Grouping
 from nbdag.portable.haze import Haze
 from nbdag.portable.idle import IdleWork
+from nbdag.portable.links import Reach
 from tests.portable.test_recorder import Session, plain_shell
 
 BIG = "import array\nbig = [array.array('d', [0.0] * 9) for _ in range(5000)]; ys = [1]"
@@ -192,3 +195,103 @@ def test_without_a_loop_there_is_no_pause() -> None:
     idle = IdleWork(lambda stop: True)
     idle.wait()
     assert idle.handle is None
+
+
+# ------------------------------------------------------------------------------------------- values without an end
+
+ENDLESS = """
+import itertools
+class Endless:
+    def __reduce__(self):
+        return (list, (), None, itertools.count())
+class Deeper:
+    def __reduce__(self):
+        return (list, (Deeper(),))
+class Lazy:
+    def __getattr__(self, name):
+        return Lazy()
+class Growing:
+    def __iter__(self):
+        return self
+    def __next__(self):
+        return Growing()
+    def __reduce__(self):
+        return (list, (), None, self)
+"""
+
+
+@pytest.fixture
+def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A module whose objects never end for a pickler. (Of classes of the notebook itself no code is ever called.)"""
+    (tmp_path / "endless_helper.py").write_text(ENDLESS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(watch, "SMALL_SECONDS", 0.02)
+    monkeypatch.setattr(watch, "LONGEST_LOOK", 0.05)
+    monkeypatch.setattr("nbdag.portable.recorder.LONGEST_LOOK", 0.05)
+    yield
+    sys.modules.pop("endless_helper", None)
+
+
+@pytest.mark.parametrize("kind", ["Endless", "Deeper", "Lazy", "Growing"])
+def test_a_value_without_an_end_does_not_keep_a_cell_waiting(session: Session, helper: None, kind: str) -> None:
+    session.run(f"import endless_helper as h\nx = h.{kind}(); ys = [1]", "x", "ys.append(2)")
+    look_at_the_rest(session)
+    session.run("x", "ys.append(3)")
+    names = changed(session)
+    assert ["ys" in found for found in names] == [False, False, True, False, True]
+    if kind != "Lazy":  # that one shows its (empty) state
+        assert ["x" in found for found in names] == [False, True, False, True, False]
+
+
+@pytest.mark.parametrize("kind", ["Endless", "Deeper", "Lazy", "Growing"])
+def test_nor_without_a_budget(tmp_path: Path, helper: None, kind: str) -> None:
+    with plain_shell(tmp_path) as shell:
+        session = Session(shell, tmp_path)
+        session.command("start", late=False, share=None)
+        try:
+            session.run(f"import endless_helper as h\nx = h.{kind}()", "x", "x = [1]", "x", "x.append(2)")
+            given_up = kind != "Lazy"
+            assert [("x" in names) for names in changed(session)] == [False, given_up, False, False, True]
+        finally:
+            agent.command("stop", {})
+
+
+def test_a_small_value_that_has_grown_large_is_put_off_and_not_given_up(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.run("import datetime\nxs = [[datetime.date(2024, 1, 1)]]")
+    monkeypatch.setattr(watch, "SMALL_SECONDS", 0.0)
+    session.run("xs += [[datetime.timedelta(i)] for i in range(60_000)]", "len(xs)")
+    recorder = agent.recorder_of(session.shell)
+    assert recorder is not None and "xs" in recorder.watch.put_off and "xs" not in recorder.watch.endless
+    look_at_the_rest(session)
+    assert not recorder.watch.put_off and recorder.watch.prints["xs"] is not None
+
+
+# ------------------------------------------------------------------------------------------- many names
+
+
+def test_a_cell_in_a_session_of_many_names_looks_at_its_own(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each cell once compared all names with all others: at 2,000 names nothing moved any more.
+    walked: list[int] = []
+    looked: list[int] = []
+    walk, look = reach.reach, watch.take_fingerprint
+    monkeypatch.setattr(reach, "reach", lambda *given: walked.append(1) or walk(*given))
+    monkeypatch.setattr(watch, "take_fingerprint", lambda *given: looked.append(1) or look(*given))
+    session.run("for i in range(2000): globals()['n%d' % i] = [i]", "pass")
+    assert len(walked) <= 3 * 2000 and len(looked) <= 3 * 2000
+    walked.clear()
+    looked.clear()
+    session.run(*(f"y = n{number}; z = [n{number}]" for number in range(20)))
+    assert len(walked) <= 6 * 20 and len(looked) <= 6 * 20
+
+
+def test_and_its_links_are_found_by_what_it_reaches(monkeypatch: pytest.MonkeyPatch) -> None:
+    reaches = {f"n{number}": Reach((10 * number, 10 * number + 1), (), frozenset(), ()) for number in range(2000)}
+    found = Grouping()
+    found.update(reaches)
+    asked: list[str] = []
+    neighbours = Grouping._neighbours
+    monkeypatch.setattr(Grouping, "_neighbours", lambda self, name: asked.append(name) or neighbours(self, name))
+    found.update({"y": reaches["n7"]})
+    assert found.linked["y"] == {"y", "n7"} and len(asked) <= 2

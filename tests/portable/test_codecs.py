@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nbdag.portable.additions import added_attributes, may_have_additions
+from nbdag.portable.digest import digest
 from nbdag.portable.encode import Unstorable
 from tests.portable.session import Session
 
@@ -79,6 +81,33 @@ def test_a_mapped_file_becomes_an_ordinary_array(tmp_path: Path) -> None:
     session.namespace["a"] = np.memmap(tmp_path / "data", np.int64)
     after = session.move(tmp_path, "a")["a"]
     assert type(after) is np.ndarray and after.tolist() == list(range(10))
+
+
+def test_what_was_hung_on_a_value_comes_along_where_its_own_pickle_drops_it(tmp_path: Path) -> None:
+    cell = "import pandas as pd, numpy as np, random, datetime\nclass Day(datetime.date): pass"
+    session = Session().run(cell, "xs = [1]\ndf = pd.DataFrame({'a': [1]}); m = np.ma.array([1]); r = random.Random(3)")
+    session.run("d = Day(2024, 5, 1)\ndf.note = df.name = df._note = m.note = r.note = d.note = xs")
+    after = session.move(tmp_path, "xs df m r d", cell)
+    held = [after["df"].note, after["df"].name, after["df"]._note, after["m"].note, after["r"].note, after["d"].note]
+    assert all(note is after["xs"] for note in held)
+    before = [digest(session[name], session.namespace) for name in ("df", "m", "r", "d")]
+    assert [digest(after[name], after.namespace) for name in ("df", "m", "r", "d")] == before
+    session.run("xs[0] = 2")
+    assert all(
+        digest(session[n], session.namespace) != was for n, was in zip(("df", "m", "r", "d"), before, strict=True)
+    )
+
+
+def test_the_caches_of_a_library_are_no_additions() -> None:
+    frame = pd.DataFrame({"a": ["x", "y"], "b": [1.0, 2.0]}, index=pd.date_range("2024", periods=2))
+    frame.groupby("a").sum()
+    frame["a"].str.upper()
+    frame.loc[frame.index[0], "b"] = 3
+    index = pd.MultiIndex.from_product([[1, 2], ["a"]])
+    index.get_loc((1, "a"))
+    for value in (frame, frame["a"], frame.index, index, np.ma.array([1]), np.matrix([1])):
+        repr(value)
+        assert may_have_additions(type(value)) and added_attributes(value) == {}
 
 
 def test_scalars_dtypes_and_generators(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import gc
 import io
 import json
+import os
 import sys
 import threading
 import weakref
@@ -192,7 +193,7 @@ CHANGES = [
      ["class T:\n def __init__(self): self.t = {}\n def __set__(self, o, v): self.t[id(o)] = v\n"
       "class C: v = T()\nc = C()", "c.v = 1"], "C"),
     ("an attribute of a function in a dict", ["def f(): pass\nfs = {'f': f}", "fs['f'].calls = 1"], "f fs"),
-    ("a weak reference", [WEAK + "r = weakref.ref(k)", "r().v = 2"], "k"),
+    ("a weak reference", [WEAK + "r = weakref.ref(k)", "r().v = 2"], "k r"),
     ("a proxy", [WEAK + "p = weakref.proxy(k)", "p.v = 2"], "k"),
     ("a weak dictionary", [WEAK + "d = weakref.WeakValueDictionary(a=k)", "d['a'].v = 2"], "k"),
     ("a finalizer", [FINALIZER, "d = 1"], "log"),
@@ -661,6 +662,25 @@ def test_stop_leaves_nothing_behind(session: Session) -> None:
     session.command("start")
     session.run("y = 2")
     assert [execution.source for execution in session.executions()] == ["y = 2"]
+
+
+def test_after_stop_the_audit_hook_asks_nothing_and_no_thread_task_or_file_is_left(session: Session) -> None:
+    session.command("stop")
+    threads = threading.active_count()
+    descriptors = set(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else set()
+    session.command("start")
+    recorder = agent.recorder_of(session.shell)
+    assert recorder is not None
+    session.run("x = [1]", "x.append(2)")
+    recorder.listener.switch_on()
+    sys.audit("subprocess.Popen")
+    assert [event for event, _ in recorder.listener.heard] == ["subprocess.Popen"]
+    session.command("stop")
+    sys.audit("subprocess.Popen")
+    assert recorder.listener.heard == []
+    assert threading.active_count() == threads and recorder.idle.handle is None
+    if descriptors:
+        assert set(os.listdir("/proc/self/fd")) <= descriptors
 
 
 def test_starting_twice_keeps_what_was_recorded(session: Session) -> None:

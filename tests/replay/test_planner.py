@@ -22,6 +22,21 @@ NEVER = Hazard(Reluctance.NEVER, "it asks the user")
 CLOCK = Hazard(Reluctance.LAST_RESORT, "it reads the clock")
 
 
+def options_of(*seconds: float) -> tuple[list[int], list[str]]:
+    """Sessions of one option step each: which positions are replayed, and what is said of the others."""
+    cells = ["<options> -> <options>"] * (len(seconds) - 1)
+    graph = session("-> <options>", *cells, "-> x", seconds=dict(enumerate(seconds)))
+    graph = replace(graph, covariables=tuple(c for c in graph.covariables if c.names == ("x",)))
+    plan = make_plan(graph, CostModel())
+    replayed = [step.position for step in plan.steps if isinstance(step, Replay)]
+    return replayed, [finding.code for finding in plan.diagnostics]
+
+
+def test_options_are_set_again_up_to_the_first_that_takes_too_long_and_the_rest_is_named() -> None:
+    assert options_of(0.1, 0.1) == ([0, 1], [])
+    assert options_of(0.1, 2.0, 0.1) == ([0], ["options-not-replayed"] * 2)
+
+
 def session(*cells: str, seconds: dict[int, float] | None = None, sizes: dict[str, int] | None = None, **kinds: object):
     """A graph from a tiny notation, a step each: "a b -> c d" reads a and b, binds c and d; "-> x!" changes x in place.
 

@@ -25,6 +25,7 @@ from nbdag.analysis.defuse.values import (
     UNKNOWN,
     UserFunction,
     Value,
+    bounded,
     join,
     unique,
 )
@@ -48,7 +49,6 @@ EVALUATORS = ("pandas.eval", "statsmodels.formula.", "patsy.", "string.Template"
               "timeit.", "polars.sql", "polars.SQLContext")  # fmt: skip
 NOBODY_KNOWS = Signature(everything=True)
 GIVEN_TO_CHANGE = words("out ax cax")  # keywords that mean the same everywhere
-MAX_ROOTS = 40  # x2 = f(x1); x3 = f(x2); ...: how far back what nobody knows is followed
 _QUERY_NAME = re.compile(r"@([^\W\d]\w*)")
 
 
@@ -258,13 +258,18 @@ class Calls(Following):
             if certain and name in _STORERS:
                 self._call_back(given, node, Signature(), only_iterators=True)
                 return receiver.part()
+        else:
+            # stack.callback(f): nobody knows what it keeps. Data that is kept shows as a link; a function would not.
+            self.put_into(receiver, [value for _, _, value in given if value.functions and value.is_callable])
         result = self.unknown(given, node, None)
         if receiver.functions:
             # m = Minuit(cost, 1); m.migrad(): what it was given may be called now.
             self._call_back(given, node, NOBODY_KNOWS, receiver)
         holder = receiver.view()
-        return Value("object", "", holder.own, result.shared | holder.shared | receiver.inner, result.inner, unique(
-            (*result.functions, *receiver.functions)))  # fmt: skip
+        shared = bounded(result.shared | holder.shared | receiver.inner)
+        return Value(
+            "object", "", holder.own, shared, result.inner, unique((*result.functions, *receiver.functions))
+        )
 
     def _inherited(self, receiver: Value, name: str) -> Signature | None:
         """A table's word for a method that a user's class inherits from a library's."""
@@ -314,7 +319,10 @@ class Calls(Following):
             # out, far behind, only where no keyword stands: np.sum(a, axis=0, dtype=d, where=mask)
             if position < len(arguments) and (position < 2 or not given[position][0]):
                 self.mutate(arguments[position], at, certain=position in signature.positions)
-        if any(keyword.startswith("overwrite") for keyword in loose):
+        by_position = sum(not keyword and not star for keyword, star, _ in given)
+        overwrites = signature.overwrites is not None and by_position > signature.overwrites
+        if overwrites or any(keyword.startswith("overwrite") for keyword in loose):
+            signature = replace(signature, view=True)
             for value in arguments:
                 self.mutate(value, at, certain=False)
         for keyword, _, value in given:
@@ -403,12 +411,10 @@ class Calls(Following):
             self.mutate(value, at, certain=keyword == "out", deep=True)
         self._call_back(given, node, NOBODY_KNOWS)
         shared = frozenset().union(*(v.own | v.shared | v.inner for v in sources if not v.immutable and not v.path))
-        if len(shared) > MAX_ROOTS:
-            shared = frozenset().union(*(v.own for v in sources if not v.immutable and not v.path))
         functions = unique(tuple(function for value in sources for function in value.functions))
         if kind == "object" and any(not function.stands_for_instance for function in functions):
             kind = "wrapped"
-        return Value(kind, shared=shared, functions=functions)
+        return Value(kind, shared=bounded(shared), functions=functions)
 
     def _call_back(
         self, given: Given, node: tree.Call, signature: Signature, receiver: Value | None = None,

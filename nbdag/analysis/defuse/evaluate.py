@@ -24,6 +24,7 @@ class Evaluator(Definitions):
         self.definite = set()
         self.followed = {}
         self.steps = 0
+        self.changes.clear()
         self.statement_at = at
         self.early = False
         self.run(body)
@@ -330,6 +331,8 @@ class Evaluator(Definitions):
         for context, target in node.items:
             value = self.expr(context)
             self.entered(value)
+            if value.type in ("context", "file", "object"):
+                self.mutate(value, self.position(context), certain=False)  # with stack: it is used up
             entered = self.special(value, "__enter__", [])
             called = context.func if isinstance(context, tree.Call) else context
             if entered is not None or value.functions or self._name_of(called) in ("suppress", "raises"):

@@ -277,7 +277,7 @@ class Expressions(State):
     def entered(self, value: Value) -> None:
         """``for x in lib.sampled(f)``, ``with lib.traced(f)``: nobody knows when a library calls what it holds."""
         kind = value.type or ""
-        if kind in ("object", "iterator", "wrapped") or ("." in kind and value.klass is None):
+        if kind in ("object", "iterator", "wrapped", "context") or ("." in kind and value.klass is None):
             self.doubt += 1
             for function in value.functions:
                 if not function.stands_for_instance:
@@ -519,11 +519,6 @@ class Expressions(State):
             self.site = (at, at + 1)
         self.run(code.body)
         self.frame, self.site = saved, site
-
-    def opaque(self) -> None:
-        """The code at hand may touch anything."""
-        if not self.deferred:
-            self.out.opaque = True
 
 
 def _other_module(index: tuple[tree.Expr, ...]) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from nbdag.analysis.defuse.values import NOTHING, Frame, Value, is_plain, join, same
+from nbdag.analysis.defuse.values import ANYTHING, NOTHING, Frame, Value, is_plain, join, same
 
 MANY_ROOTS = 40  # from here on asking every name whether it sees one of the roots is cheaper than asking every root
 
@@ -108,7 +108,7 @@ class Session:
 
     def viewers(self, root: str) -> tuple[str, ...]:
         """The names whose object may hold or be that of ``root``, sorted."""
-        return self._views.of(root)
+        return _merged(self._views.of(root), self._views.of(ANYTHING))
 
     def confirms(self, seen: Seen) -> bool:
         """Whether a cell that has seen ``seen`` would see the same now."""
@@ -124,7 +124,7 @@ class Session:
             if (name in self.later) is not later:
                 return False
         for root, viewers in seen.views.items():
-            if self._views.of(root) != viewers:
+            if self.viewers(root) != viewers:
                 return False
         return not seen.words or self.known(seen.words) == seen.known
 
@@ -151,7 +151,7 @@ class Session:
 class Visit:
     """The session as one cell sees and changes it."""
 
-    __slots__ = ("_base", "_forgot", "_looked", "_views", "_wrote", "seen")
+    __slots__ = ("_base", "_forgot", "_looked", "_views", "_wrote", "seen", "writes")
 
     def __init__(self, base: Session) -> None:
         self._base = base
@@ -160,6 +160,7 @@ class Visit:
         self._wrote: dict[str, Value | None] = {}
         self._views = _Views()
         self._forgot = False
+        self.writes = 0  # that may change who sees a change of what
 
     # ------------------------------------------------------------------------------------------ what there is
 
@@ -206,7 +207,7 @@ class Visit:
         wrote = self._wrote
         if not wrote:
             return base
-        own = self._views.of(root)
+        own = _merged(self._views.of(root), self._views.of(ANYTHING))
         if not base:
             return own
         if own or not wrote.keys().isdisjoint(base):
@@ -216,6 +217,7 @@ class Visit:
     def viewers_of(self, roots: frozenset[str]) -> list[str]:
         """The names that see one of ``roots``, sorted."""
         self.seen.everything = True
+        roots |= {ANYTHING}
         wrote = self._wrote
         held = [*((name, value) for name, value in self._base.values.items() if name not in wrote), *wrote.items()]
         return sorted(
@@ -250,12 +252,24 @@ class Visit:
         if held is not known:
             self._write(name, held)
 
+    def let_go(self, name: str) -> None:
+        """The object of ``name`` was put into something that may be anything: whatever changes, it may."""
+        known = self.get(name)
+        held = Value(own=frozenset((name,))) if known is None else known
+        if ANYTHING not in held.shared:
+            shared = held.shared | {ANYTHING}
+            self._write(name, Value(held.type, held.path, held.own, shared, held.inner, held.functions, held.klass,
+                                    held.made, held.elements))  # fmt: skip
+
     def drop(self, name: str) -> None:
         """``name`` is bound to nothing from now on."""
         self._write(name, None)
 
     def _write(self, name: str, value: Value | None) -> None:
-        self._views.change(name, self._wrote.get(name), value)
+        old = self._wrote.get(name)
+        if old is None or value is None or old.type != value.type or old.shared != value.shared or old.inner != value.inner:
+            self.writes += 1
+        self._views.change(name, old, value)
         self._wrote[name] = value
 
     def forget_types(self) -> None:
@@ -273,6 +287,10 @@ class Visit:
             seen.known = self._base.known(seen.words)
         copies = {name: None if value is None else value.copy() for name, value in self._wrote.items()}
         return seen, Changes(copies, self._forgot)
+
+
+def _merged(names: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted({*names, *others})) if others else names
 
 
 def _forgotten(name: str, value: Value) -> Value:

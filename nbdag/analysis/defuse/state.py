@@ -10,6 +10,7 @@ from typing import Protocol
 from nbdag.analysis.defuse.session import MANY_ROOTS, Visit
 from nbdag.analysis.defuse.tree import Expr, Function, Stmt
 from nbdag.analysis.defuse.values import (
+    ANYTHING,
     NOTHING,
     UNKNOWN,
     Frame,
@@ -87,6 +88,8 @@ class State:
         self.active: list[object] = []
         self.followed: dict[object, Value] = {}
         self.steps = 0
+        self.changes: set[tuple[object, ...]] = set()  # that the statement was seen to make
+        self.changes_at = -1  # how often the session had been written to by then
 
     # To be provided further down the line of inheritance.
     def expr(self, node: Expr) -> Value:
@@ -240,17 +243,37 @@ class State:
         if value.immutable:
             return
         certainty = self.certainty() if certain else MAY
+        if not self._is_new((value.own, value.shared, value.inner if deep else None, certainty, self.deferred, spared)):
+            return
         for root in _ordered(value.own):
             self._mutate_root(root, certainty, at, spared)
         shared = value.shared | value.inner if deep else value.shared
         if not shared:
             return
+        if ANYTHING in shared:
+            self.opaque()
+            shared -= {ANYTHING}
         if len(shared) > MANY_ROOTS:
             self._mutate_many(shared - value.own, at, spared)
             return
         for root in _ordered(shared):
             if root not in value.own:
                 self._mutate_root(root, MAY, at, spared)
+
+    def _is_new(self, change: tuple[object, ...]) -> bool:
+        """Whether the statement was not seen to do ``change`` since who sees what changed last: a method
+        that calls others a hundred times over changes the same objects each time."""
+        if self.changes_at != self.session.writes:
+            self.changes_at = self.session.writes
+            self.changes.clear()
+        known = len(self.changes)
+        self.changes.add(change)
+        return len(self.changes) > known
+
+    def opaque(self) -> None:
+        """The code at hand may touch anything."""
+        if not self.deferred:
+            self.out.opaque = True
 
     def _mutate_many(self, roots: frozenset[str], at: int, spared: frozenset[str]) -> None:
         """The same for many roots, which are not asked one by one who sees them: x2 = x1.f(); x3 = x2.f(); ..."""
@@ -279,7 +302,11 @@ class State:
         if not others or self.deferred:
             return
         for root in holder.own | holder.shared:
-            self.session.hold(root, others)
+            if root != ANYTHING:
+                self.session.hold(root, others)
+        if ANYTHING in holder.shared:
+            for root in frozenset().union(*(other.roots for other in others)) - {ANYTHING}:
+                self.session.let_go(root)
         if holder is UNKNOWN or holder.immutable:
             return  # one for all
         for other in others:

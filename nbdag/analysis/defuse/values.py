@@ -14,6 +14,9 @@ from nbdag.analysis.defuse import tree
 from nbdag.analysis.wordlist import words
 
 NOTHING: frozenset[str] = frozenset()
+# Stands among the shared roots of a value that may be a part of anything the session has: no name, as names are words.
+ANYTHING = "*"
+MAX_ROOTS = 40  # x2 = f(x1); x3 = f(x2); ...: from how many names on they are not told apart any more
 
 IMMUTABLE = words(
     "int float complex bool str bytes None ellipsis scalar range slice type datetime.datetime datetime.date "
@@ -222,6 +225,14 @@ def unique(functions: tuple[UserFunction, ...]) -> tuple[UserFunction, ...]:
     if len(functions) < 2:
         return functions
     return tuple(dict.fromkeys(functions))
+
+
+def bounded(roots: frozenset[str]) -> frozenset[str]:
+    """``roots``, or where they are too many the sign that stands for them and any other."""
+    return _ALL if len(roots) > MAX_ROOTS or ANYTHING in roots else roots
+
+
+_ALL = frozenset((ANYTHING,))
 
 
 def is_plain(value: Value) -> bool:

@@ -14,6 +14,7 @@ A call that is in no table may change every object it is given. An entry is a st
     "self?"       may change the receiver; "arg1?" the second argument
     "deep"        with "self": what the receiver holds, too
     "kw:out"      changes the argument given as ``out``
+    "over2"       as with ``overwrite_x=True`` if more than two arguments are given by position
     "inplace"     changes the receiver if ``inplace=True`` is given, and then returns None
     "opaque"      may read and write anything
     "nocopy"      does what nobody knows if ``copy=`` anything but True is given (or ``copy_X=``)
@@ -21,7 +22,7 @@ A call that is in no table may change every object it is given. An entry is a st
 
 These keywords mean the same everywhere, and no entry has to say so: ``out=``, ``ax=`` and ``cax=`` are changed, and the
 result may be that object; so may it be what stands in the place of an ``arg2``. ``copy=`` anything but True
-makes the result share memory with what it was made from; ``overwrite_x=`` anything but False may change what is given.
+makes the result share memory with what it was made from; ``overwrite_x=`` anything but False does, and may change it.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Signature:
     positions: tuple[int, ...] = ()
     doubtful: tuple[int, ...] = ()
     keywords: tuple[str, ...] = ()
+    overwrites: int | None = None
 
 
 @cache
@@ -83,6 +85,7 @@ def parse(entry: str) -> Signature:
         positions=positions,
         doubtful=doubtful,
         keywords=keywords,
+        overwrites=next((int(word[4:]) for word in found if word[:4] == "over" and word[4:].isdigit()), None),
     )
 
 
@@ -110,8 +113,21 @@ def _table() -> tuple[dict[str, str], dict[str, dict[str, str]], dict[str, dict[
                 for name in names.split():
                     entries = functions if place.endswith(".") else methods[place]
                     key = place + name if place.endswith(".") else name
-                    entries[key] = f"{word} {entries[key]}"
+                    base = "" if key in entries or not place.endswith(".") else _under(functions, key)
+                    entries[key] = f"{word} {entries.get(key, base)}"
     return functions, methods, attributes
+
+
+def _under(functions: dict[str, str], path: str) -> str:
+    """The entry of the pattern that covers ``path``; "" if there is none."""
+    module, _, name = path.rpartition(".")
+    kind = "Type" if name[:1].isupper() else "function"
+    while module:
+        entry = functions.get(f"{module}.*{kind}", functions.get(f"{module}.*"))
+        if entry is not None:
+            return entry
+        module = module.rpartition(".")[0]
+    return ""
 
 
 _FUNCTIONS, _METHODS, _ATTRIBUTES = _table()

@@ -9,10 +9,12 @@ FUNCTIONS = {
         "pyplot.subplots pyplot.subplot_mosaic": "-> matplotlib.Axes",
         "pyplot.rc_context pyplot.xkcd pyplot.style.context rc_context style.context": "view -> context",
         "pyplot.cm.* cm.* pyplot.get_cmap colormaps.*": "",
-        "pyplot.setp pyplot.sca pyplot.sci pyplot.clabel pyplot.delaxes pyplot.close pyplot.quiverkey pyplot.fill": (
+        "pyplot.setp pyplot.sca pyplot.sci pyplot.clabel pyplot.delaxes pyplot.close pyplot.quiverkey": (
             "arg0? view -> matplotlib.Artist"
         ),
         "pyplot.colorbar": "arg0? arg1? arg2? view kw:mappable -> matplotlib.Artist",
+        "pyplot.pie": "view -> matplotlib.Artist",
+        "pyplot.*Type pyplot.cycler": "parts -> matplotlib.Artist",
         "pyplot.*": "kw:norm -> matplotlib.Artist",  # norm is scaled to the data
         "use style.use rc rcdefaults rcParams.update": "-> None",
         "dates.* ticker.* colors.* patches.* lines.* gridspec.* font_manager.* path.* transforms.* "
@@ -22,7 +24,7 @@ FUNCTIONS = {
         "load_dataset": "-> pandas.DataFrame",
         "set set_theme set_style set_context set_palette reset_defaults despine move_legend": "-> None",
         "color_palette light_palette dark_palette diverging_palette husl_palette cubehelix_palette": "-> list",
-        "axes_style plotting_context": "-> context",
+        "axes_style plotting_context": "view -> context",
         "FacetGrid PairGrid JointGrid pairplot relplot catplot displot lmplot jointplot clustermap": (
             "parts -> seaborn.Grid"
         ),
@@ -40,7 +42,8 @@ FUNCTIONS = {
 }  # fmt: skip
 
 _ARTIST = {
-    "get_xlim get_ylim get_title get_xlabel get_ylabel get_size_inches": "-> immutable",
+    "get_xlim get_ylim get_title get_xlabel get_ylabel": "-> immutable",
+    "get_size_inches": "view",
     "get_figure get_lines get_children get_legend_handles_labels get_xticks get_yticks "
     "get_xticklabels get_yticklabels get_position get_window_extent get_axes "
     "get_legend": "view",
@@ -50,8 +53,10 @@ _ARTIST = {
     "flatten ravel tolist reshape": "view -> matplotlib.Axes",
     # These change the artist that they are given, and keep it.
     "add_artist add_collection add_image add_line add_patch add_table add_container add_child_axes colorbar clabel "
-    "sharex sharey delaxes sca quiverkey set_figure set_transform align_labels subplots_adjust": (
-        "self arg0? kw:mappable holds view -> matplotlib.Artist"
+    "sharex sharey delaxes sca quiverkey": "self arg0 kw:mappable holds view -> matplotlib.Artist",
+    "set_figure set_transform set_clip_path": "self arg0? holds view -> matplotlib.Artist",
+    "set_agg_filter set_animated set_clip_on set_in_layout set_sketch_params set_visible": (
+        "self holds view -> matplotlib.Artist"
     ),
     "*": "self kw:norm view -> matplotlib.Artist",
 }

@@ -86,18 +86,25 @@ FUNCTIONS = {
     },
     "scipy.": {
         # SciPy may overwrite what it is given only if told so (overwrite_a, overwrite_x).
-        "stats.*function": "",
-        "stats.*Type": "-> scipy.stats.distribution",
+        "stats.*function": "view",  # stats.norm(loc, scale) keeps them
+        "stats.*Type": "parts -> scipy.stats.distribution",
         "stats.norm.* stats.t.* stats.uniform.* stats.expon.* stats.chi2.* stats.f.* stats.gamma.* stats.beta.* "
-        "stats.poisson.* stats.binom.* stats.lognorm.*": "",
+        "stats.poisson.* stats.binom.* stats.lognorm.*": "view",
         "special.*": "",
         "linalg.*": "",
         "fft.* fftpack.*": "",
-        "signal.*": "",
-        "integrate.*": "",
+        # A window of one's own is scaled in place, and so is the phase.
+        "signal.csd signal.coherence": "arg3? kw:window view",
+        "signal.welch signal.periodogram signal.spectrogram signal.sweep_poly": "arg2? kw:window kw:phi view",
+        "signal.*": "view kw:window",
+        "linalg.cho_factor fft.set_workers fft.set_backend": "view",
+        "fftpack.convolve.*": "arg0? view",
+        "integrate.ode integrate.complex_ode": "parts",
+        "integrate.*function": "",
+        "integrate.*Type optimize.*Type": "parts",
         "interpolate.*function": "",
         "interpolate.*Type": "view -> scipy.interpolate.Function",
-        "optimize.*": "",
+        "optimize.*function": "",
         "spatial.distance.*": "",
         "sparse.csr_matrix sparse.csc_matrix sparse.coo_matrix sparse.lil_matrix sparse.csr_array": (
             "view -> scipy.sparse.matrix"
@@ -105,7 +112,7 @@ FUNCTIONS = {
         "sparse.*": "",
         "ndimage.*": "kw:output view",
         "cluster.*": "",
-        "constants.*": "-> scalar",
+        "constants.*": "",
         "io.loadmat": "-> dict",
         "misc.* datasets.*": "",
     },
@@ -113,7 +120,8 @@ FUNCTIONS = {
 
 METHODS = {
     "numpy.ndarray": {
-        "reshape ravel view transpose squeeze swapaxes diagonal astype conj conjugate": "view -> numpy.ndarray",  # conj of real numbers: they
+        # conj of real numbers: they themselves
+        "reshape ravel view transpose squeeze swapaxes diagonal astype conj conjugate": "view -> numpy.ndarray",
         "byteswap": "self? view -> numpy.ndarray",  # inplace, also by position
         "copy flatten repeat cumsum cumprod round clip argsort dot take compress choose nonzero "
         "searchsorted argpartition trace": "-> numpy.ndarray",
@@ -142,7 +150,8 @@ METHODS = {
     "scipy.stats.distribution": {"rvs": "-> numpy.ndarray", "*": ""},
     "scipy.sparse.matrix": {
         "resize setdiag sort_indices sum_duplicates eliminate_zeros": "self -> None",
-        "dot copy multiply power sum mean max min argmax argmin nonzero getnnz count_nonzero": "",
+        "dot multiply": "view",
+        "copy power sum mean max min argmax argmin nonzero getnnz count_nonzero": "",
         "toarray todense": "-> numpy.ndarray",
         "maximum minimum ceil floor rint sign sqrt sin tan log1p expm1 diagonal nanmax nanmin trace": "",
         "asformat astype reshape tobsr todia conj conjugate": "view -> scipy.sparse.matrix",
@@ -185,13 +194,94 @@ OUTS = {
         "arg5": "busday_count trace",
         "arg6": "busday_offset",
     },
+    "scipy.linalg.": {
+        "over1": "cholesky_banded det inv lu_factor qr rq svdvals",
+        "over2": "cho_factor cho_solve cho_solve_banded cholesky eigvals eigvals_banded hessenberg lu solveh_banded",
+        "over3": "eig_banded ldl lstsq lu_solve schur solve solve_banded svd",
+        "over4": "eig matrix_balance ordqz qr_update",
+        "over5": "qr_delete qr_multiply qz solve_triangular",
+        "over6": "qr_insert",
+    },
+    "scipy.fft.": {
+        "over4": (
+            "fft fft2 fftn hfft hfft2 hfftn ifft ifft2 ifftn ihfft ihfft2 ihfftn irfft irfft2 irfftn rfft rfft2 rfftn"
+        ),
+        "over5": "dct dctn dst dstn idct idctn idst idstn",
+    },
+    "scipy.fftpack.": {
+        "over3": "fft fft2 fftn ifft ifft2 ifftn irfft rfft",
+        "over5": "dct dctn dst dstn idct idctn idst idstn",
+    },
+    "scipy.signal.": {
+        "over4": "detrend",
+    },
+    "scipy.ndimage.": {
+        "arg1?": "laplace",
+        "arg2?": (
+            "binary_fill_holes convolve correlate gaussian_gradient_magnitude gaussian_laplace "
+            "generic_gradient_magnitude generic_laplace label map_coordinates prewitt shift sobel spline_filter "
+            "uniform_filter zoom"
+        ),
+        "arg3?": (
+            "binary_closing binary_hit_or_miss binary_opening binary_propagation convolve1d correlate1d "
+            "gaussian_filter geometric_transform maximum_filter maximum_filter1d median_filter minimum_filter "
+            "minimum_filter1d spline_filter1d uniform_filter1d watershed_ift"
+        ),
+        "arg4?": (
+            "affine_transform binary_dilation binary_erosion black_tophat distance_transform_cdt "
+            "distance_transform_edt fourier_ellipsoid fourier_gaussian fourier_shift fourier_uniform "
+            "gaussian_filter1d generic_filter generic_filter1d grey_closing grey_dilation grey_erosion "
+            "grey_opening morphological_gradient morphological_laplace percentile_filter rank_filter rotate "
+            "white_tophat"
+        ),
+        "arg5?": "distance_transform_bf distance_transform_cdt distance_transform_edt",
+        "arg6?": "distance_transform_bf",
+    },
+    "scipy.special.": {
+        "arg1": (
+            "airy airye bei beip ber berp cbrt cosdg cosm1 cotdg dawsn digamma ellipe ellipk ellipkm1 entr erf "
+            "erfc erfcinv erfcx erfi erfinv exp1 exp10 exp2 expi expit expm1 exprel fresnel gamma gammaln "
+            "gammasgn i0 i0e i1 i1e it2i0k0 it2j0y0 it2struve0 itairy iti0k0 itj0y0 itmodstruve0 itstruve0 j0 j1 "
+            "k0 k0e k1 k1e kei keip kelvin ker kerp kolmogi kolmogorov log1p log_expit log_ndtr loggamma logit "
+            "modfresnelm modfresnelp ndtr ndtri ndtri_exp psi rgamma round shichi sici sindg spence tandg wofz "
+            "wrightomega y0 y1 zetac"
+        ),
+        "arg2": (
+            "agm airy airye beta betaln binom boxcox boxcox1p chdtr chdtrc chdtri chdtriv ellipeinc ellipj "
+            "ellipkinc elliprc eval_chebyc eval_chebys eval_chebyt eval_chebyu eval_hermite eval_hermitenorm "
+            "eval_laguerre eval_legendre eval_sh_chebyt eval_sh_chebyu eval_sh_legendre expn fresnel gammainc "
+            "gammaincc gammainccinv gammaincinv hankel1 hankel1e hankel2 hankel2e huber hyp0f1 inv_boxcox "
+            "inv_boxcox1p it2i0k0 it2j0y0 itairy iti0k0 itj0y0 iv ive jn jv jve kelvin kl_div kn kv kve mathieu_a "
+            "mathieu_b modfresnelm modfresnelp modstruve owens_t pbdv pbvv pbwa pdtr pdtrc pdtri pdtrik poch "
+            "powm1 pseudo_huber rel_entr shichi sici smirnov smirnovi stdtr stdtridf stdtrit struve tklmbda "
+            "xlog1py xlogy yn yv yve"
+        ),
+        "arg3": (
+            "airy airye bdtr bdtrc bdtri bdtrik bdtrin besselpoly betainc betaincc betainccinv betaincinv btdtria "
+            "btdtrib chndtr chndtridf chndtrinc chndtrix ellipj elliprd elliprf elliprg eval_gegenbauer "
+            "eval_genlaguerre fdtr fdtrc fdtri fdtridfd gdtr gdtrc gdtria gdtrib gdtrix hyp1f1 hyperu itairy "
+            "kelvin log_wright_bessel lpmv mathieu_cem mathieu_modcem1 mathieu_modcem2 mathieu_modsem1 "
+            "mathieu_modsem2 mathieu_sem nbdtr nbdtrc nbdtri nbdtrik nbdtrin nctdtr nctdtridf nctdtrinc nctdtrit "
+            "nrdtrimn nrdtrisd obl_cv pbdv pbvv pbwa pro_cv radian voigt_profile wright_bessel"
+        ),
+        "arg4": (
+            "airy airye ellipj elliprj eval_jacobi eval_sh_jacobi hyp2f1 itairy kelvin mathieu_cem "
+            "mathieu_modcem1 mathieu_modcem2 mathieu_modsem1 mathieu_modsem2 mathieu_sem ncfdtr ncfdtri "
+            "ncfdtridfd ncfdtridfn ncfdtrinc obl_ang1 obl_rad1 obl_rad2 pro_ang1 pro_rad1 pro_rad2"
+        ),
+        "arg5": (
+            "ellipj obl_ang1 obl_ang1_cv obl_rad1 obl_rad1_cv obl_rad2 obl_rad2_cv pro_ang1 pro_ang1_cv pro_rad1 "
+            "pro_rad1_cv pro_rad2 pro_rad2_cv"
+        ),
+        "arg6": ("obl_ang1_cv obl_rad1_cv obl_rad2_cv pro_ang1_cv pro_rad1_cv pro_rad2_cv"),
+    },
     "numpy.ndarray": {
         "arg1": "round dot choose min max argmin argmax all any",
         "arg2": "cumsum cumprod clip take compress sum prod mean std var ptp",
         "arg4": "trace",
     },
 }
-"""Where ``out`` may stand by position: ``np.add(a, b, total)`` changes total."""
+"""Where ``out`` and ``overwrite_a`` may stand by position: ``np.add(a, b, total)`` changes total."""
 
 OTHER_VERSIONS = frozenset(("numpy.in1d", "numpy.trapz", "numpy.ndarray.tostring", "numpy.ndarray.itemset"))
 

@@ -3,12 +3,13 @@
 _ESTIMATOR = {
     # A pipeline fits the steps that it holds.
     "fit partial_fit set_params set_output fit_resample": "self deep same",
-    "fit_transform fit_predict": "self deep -> numpy.ndarray",
-    "transform predict predict_proba predict_log_proba decision_function inverse_transform score_samples kneighbors "
+    "fit_transform fit_predict": "self deep nocopy view -> numpy.ndarray",  # labels_ and embedding_ themselves
+    "transform inverse_transform": "nocopy -> numpy.ndarray",
+    "predict predict_proba predict_log_proba decision_function score_samples kneighbors "
     "staged_predict apply cost_complexity_pruning_path sample": "-> numpy.ndarray",
     "staged_predict_proba staged_decision_function decision_path kneighbors_graph get_covariance get_precision": "",
     "score": "-> float",
-    "get_params": "-> dict",
+    "get_params": "parts -> dict",
     "get_feature_names_out": "-> numpy.ndarray",
     "split": "parts -> iterator",
     "get_n_splits": "-> int",

@@ -8,7 +8,7 @@ from nbdag.analysis.wordlist import words
 
 _SHAPED = (
     "head tail copy sort_values sort_index reset_index rename rename_axis drop drop_duplicates dropna fillna ffill "
-    "bfill pad backfill replace where mask clip round abs astype convert_dtypes infer_objects filter reindex "
+    "bfill pad backfill replace clip round abs astype convert_dtypes infer_objects filter reindex "
     "reindex_like align sample nlargest nsmallest take truncate shift diff pct_change cumsum cumprod cummax cummin "
     "rank transform apply map pipe agg aggregate interpolate isna isnull notna notnull isin add sub subtract mul "
     "multiply div divide truediv floordiv mod pow radd rsub rmul rdiv rtruediv eq ne lt le gt ge combine "
@@ -56,7 +56,7 @@ FUNCTIONS = {
         "Timedelta DateOffset": "-> pandas.Timedelta",
         "set_option reset_option": "-> None",
         "get_option describe_option": "-> scalar",
-        "option_context": "-> context",
+        "option_context": "view -> context",
         "ExcelWriter HDFStore ExcelFile": "-> pandas.Store",
         "tseries.*": "-> immutable",
         "offsets.*": "-> immutable",
@@ -81,6 +81,7 @@ METHODS = {
     "pandas.DataFrame": {
         "get": "parts view",  # the default, if there is no such column
         f"{_SHAPED} {_FRAME}": "view inplace -> pandas.DataFrame",
+        "where mask": "parts view inplace -> pandas.DataFrame",  # a cell may be the very list that was given
         _REDUCED: "-> pandas.Series",
         f"{_WRITERS} {_FRAME_WRITERS}": "arg0? -> str",  # a path, or a buffer that is written to
         "to_sql": "arg1 kw:con -> int",  # a connection is another one afterwards
@@ -99,6 +100,7 @@ METHODS = {
     "pandas.Series": {
         "get": "parts view",
         f"{_SHAPED} {_SERIES}": "view inplace -> pandas.Series",
+        "where mask": "parts view inplace -> pandas.Series",
         f"{_REDUCED} argmin argmax item": "-> scalar",
         _WRITERS: "arg0? -> str",  # a path, or a buffer that is written to
         "to_sql": "arg1 kw:con -> int",  # a connection is another one afterwards
@@ -120,9 +122,11 @@ METHODS = {
         "set_names rename": "view inplace -> pandas.Index",
         "tolist to_list": "parts -> list",
         "to_numpy": "view -> numpy.ndarray",
-        "get_loc get_indexer is_unique equals slice_locs": "-> scalar",
+        "get_loc get_indexer": "",  # where a label occurs several times: an array
+        "equals slice_locs": "-> scalar",
+        "to_frame": "view -> pandas.DataFrame", "to_series": "view -> pandas.Series",
         "append astype copy delete difference drop drop_duplicates dropna fillna insert intersection isin isna map "
-        "putmask repeat reindex sort_values str strftime symmetric_difference take to_frame to_series union unique "
+        "putmask repeat reindex sort_values strftime symmetric_difference take union unique "
         "where day_name month_name normalize to_period tz_localize tz_convert shift floor ceil round "
         "get_level_values droplevel swaplevel set_levels set_codes max min": "view -> pandas.Index",
     },

@@ -3,12 +3,15 @@
 _TENSORS = (
     "tensor zeros ones empty full arange linspace logspace eye zeros_like ones_like full_like empty_like rand randn "
     "randint randperm rand_like randn_like normal bernoulli multinomial cat stack hstack vstack where exp log log2 "
-    "log10 log1p sqrt abs sin cos tan tanh sigmoid relu softmax log_softmax matmul mm bmm mv dot einsum add sub mul "
+    "log10 log1p sqrt abs sin cos tan tanh sigmoid relu softmax log_softmax matmul mm bmm mv dot add sub mul "
     "div pow maximum minimum clamp sum mean std var median max min argmax argmin sort argsort topk unique cumsum "
     "cumprod norm allclose equal isnan isinf isfinite round floor ceil sign roll flip tril triu diag outer cross "
-    "meshgrid logical_and logical_or logical_not eq ne lt le gt ge prod all any clone"
+    "logical_and logical_or logical_not eq ne lt le gt ge prod all any clone"
 )
-_VIEWS = "from_numpy as_tensor reshape squeeze unsqueeze transpose t permute flatten chunk split ravel unbind"
+_VIEWS = (
+    "from_numpy as_tensor reshape squeeze unsqueeze transpose t permute flatten chunk split ravel unbind einsum "
+    "meshgrid"
+)
 
 FUNCTIONS = {
     "torch.": {
@@ -19,7 +22,7 @@ FUNCTIONS = {
         "set_default_device set_printoptions cuda.manual_seed cuda.manual_seed_all cuda.empty_cache": "-> None",
         "save": "-> None",
         "load": "",
-        "no_grad enable_grad inference_mode autocast": "-> context",
+        "no_grad enable_grad inference_mode autocast": "view -> context",
         "is_tensor cuda.is_available cuda.device_count numel": "-> scalar",
         "Generator": "-> torch.Generator",
         "nn.functional.*": "-> torch.Tensor",
@@ -37,9 +40,7 @@ FUNCTIONS = {
 METHODS = {
     "torch.Tensor": {
         "view reshape squeeze unsqueeze transpose t permute flatten contiguous detach to cpu cuda float double half "
-        "int long bool type expand expand_as chunk split narrow select unbind ravel diagonal": (
-            "view -> torch.Tensor"
-        ),
+        "int long bool type expand expand_as chunk split narrow select unbind ravel diagonal": ("view -> torch.Tensor"),
         "numpy": "view -> numpy.ndarray",
         "clone sum mean std var max min argmax argmin abs exp log sqrt pow add sub mul div matmul mm bmm dot softmax "
         "log_softmax sigmoid tanh relu clamp round floor ceil sort argsort topk cumsum norm eq ne lt le gt ge all any "

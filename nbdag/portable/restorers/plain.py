@@ -140,7 +140,8 @@ def restore_shared_dict(value: Any, state: Any) -> None:
 
 def restore_additions(value: Any, added: Any) -> None:
     """Attributes that the class's own pickle does not keep."""
-    object.__getattribute__(value, "__dict__").update(added)
+    if hasattr(value, "__dict__"):  # not where it comes back as another type, as a mapped array does
+        object.__getattribute__(value, "__dict__").update(added)
 
 
 def restore_state(value: Any, state: Any) -> None:

@@ -8,6 +8,10 @@ from __future__ import annotations
 LINKED: dict[str, tuple[str, str]] = {
     "one list, two names": ("a = []; b = a", "a b"),
     "list in a list": ("a = []; b = [a]", "a b"),
+    "a plain weak reference to an instance": (
+        "class C: pass\na = C(); b = weakref.ref(a); c = [weakref.ref(a)]",
+        "a b c",
+    ),
     "list in a tuple": ("a = []; b = (1, a)", "a b"),
     "list in a frozen tuple of tuples": ("a = []; b = ((a,),); c = ((a,), 2)", "a b c"),
     "list as a dict value": ("a = []; b = {'k': a}", "a b"),
@@ -230,7 +234,7 @@ APART: dict[str, str] = {
     "a logger": "a = logging.getLogger('x'); b = [a, logging.getLogger()]",
     "a dtype": "a = np.dtype('f8'); b = [a]; c = pd.CategoricalDtype(['x']); d = [c]",
     "standard streams": "a = [sys.stdout]; b = {'out': sys.stdout}; c = types.SimpleNamespace(o=sys.stderr)",
-    "weak references": "class C: pass\na = C(); b = weakref.ref(a); c = [weakref.ref(a)]",
+    "weak references with a callback": "class C: pass\na = C(); b = weakref.ref(a, print)\nc = weakref.WeakSet([a])",
     "compiled patterns": "a = b = re.compile('x')",
     "copies of an array": "a = np.zeros(5); b = a.copy()",
     "arrays over one bytes": "x = b'12345678'; a = np.frombuffer(x); b = np.frombuffer(x)",

@@ -209,6 +209,8 @@ def is_immutable(value: Any) -> bool:
 def state(value: Any) -> str:
     if type(value).__name__ == "Normalize":
         return repr((value.vmin, value.vmax))  # its callbacks count how often they were pickled
+    if type(value).__name__ in ("DataFrameGroupBy", "SeriesGroupBy", "Rolling"):
+        value = value.obj  # it keeps what it has computed of groups and windows; the frame must stay
     found = digest(value, {})
     if not found.startswith("?"):
         return found

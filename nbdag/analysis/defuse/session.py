@@ -267,7 +267,13 @@ class Visit:
 
     def _write(self, name: str, value: Value | None) -> None:
         old = self._wrote.get(name)
-        if old is None or value is None or old.type != value.type or old.shared != value.shared or old.inner != value.inner:
+        if (
+            old is None
+            or value is None
+            or old.type != value.type
+            or old.shared != value.shared
+            or old.inner != value.inner
+        ):
             self.writes += 1
         self._views.change(name, old, value)
         self._wrote[name] = value

@@ -240,7 +240,8 @@ def is_plain(value: Value) -> bool:
     if value.klass is not None:
         return False
     for function in value.functions:
-        if function.closure is not None or function.receiver is not None or function.given or function.owner is not None:
+        bound = (function.closure, function.receiver, function.owner)
+        if function.given or any(part is not None for part in bound):
             return False
         if not all(is_plain(default) for default in function.defaults.values()):
             return False

@@ -104,7 +104,7 @@ METHODS = {
         f"{_REDUCED} argmin argmax item": "-> scalar",
         _WRITERS: "arg0? -> str",  # a path, or a buffer that is written to
         "to_sql": "arg1 kw:con -> int",  # a connection is another one afterwards
-        "update": "self -> None",
+        "update": "self holds -> None",
         "pop": "self",
         "groupby resample": "view -> pandas.GroupBy",
         "items": "parts -> iterator",
@@ -135,9 +135,10 @@ METHODS = {
         "__iter__": "parts -> iterator",
         "plot hist boxplot": "-> matplotlib.Axes",
         "rolling expanding ewm resample": "view -> pandas.GroupBy",
+        "pipe": "view",
         "size count sum mean median min max std var sem prod first last nth agg aggregate apply transform filter head "
         "tail cumsum cumcount cumprod cummax cummin rank shift diff pct_change describe nunique value_counts quantile "
-        "ngroup idxmax idxmin fillna ffill bfill pipe any all sample corr cov ohlc get_group "
+        "ngroup idxmax idxmin fillna ffill bfill any all sample corr cov ohlc get_group "
         "skew": "-> pandas.DataFrame",
     },
     "pandas.Accessor": {

@@ -39,8 +39,8 @@ _KEEPS_ITS_DICT = frozenset(
 _PUBLIC_COUNTS = frozenset(["pandas.NDFrame", "pandas.Index", "pandas.ExtensionArray", "numpy.MaskedArray"])
 
 _OF_USERS = frozenset(
-    ["builtins", "collections", "datetime", "decimal", "enum", "fractions", "functools", "pathlib", "re", "types", "uuid",
-     "zoneinfo", "numpy", "pandas"]
+    ["builtins", "collections", "datetime", "decimal", "enum", "fractions", "functools", "pathlib", "re", "types",
+     "uuid", "zoneinfo", "numpy", "pandas"]
 )  # fmt: skip
 
 _MENTIONED: Dict[type, FrozenSet[str]] = {}  # of library classes only: these live as long as the process

@@ -219,10 +219,10 @@ class Evaluator(Definitions):
                 self.read(imported.name, imported.at)  # import a.b after import a: changes a
             self.bind(imported.name, value, imported.at)
         if node.star is not None:
-            self._import_star(node.star)
+            self._import_star(node.star, self.statement_at if node.star_at is None else node.star_at)
         return False
 
-    def _import_star(self, module: str) -> None:
+    def _import_star(self, module: str, at: int) -> None:
         from nbdag.analysis.defuse.stars import is_standard, names_of
 
         names = names_of(module)
@@ -233,7 +233,7 @@ class Evaluator(Definitions):
         doubt = 0 if is_standard(module) else 1
         self.doubt += doubt
         for name in names:
-            self.bind(name, Value(path=purity.canonical(f"{module}.{name}")), self.statement_at)
+            self.bind(name, Value(path=purity.canonical(f"{module}.{name}")), at)
         self.doubt -= doubt
 
     def _assert(self, node: tree.Assert) -> bool:

@@ -208,6 +208,7 @@ class Imported:
 class Import:
     imported: tuple[Imported, ...]
     star: str | None = None  # the module of `from module import *`
+    star_at: int | None = None
 
 
 @dataclass(slots=True, eq=False)

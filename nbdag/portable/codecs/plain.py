@@ -11,7 +11,7 @@ import sys
 import threading
 import types
 import weakref
-from typing import Any
+from typing import Any, Dict
 
 from nbdag.portable.encoder import GroupEncoder, Refused
 from nbdag.portable.extents import address_of
@@ -124,7 +124,7 @@ def _reduce_lock(value: Any, encoder: GroupEncoder) -> Any:
 
 
 LOCK_TYPE, RLOCK_TYPE = type(threading.Lock()), type(threading.RLock())
-PLAIN_REDUCERS = {
+PLAIN_REDUCERS: Dict[Any, Any] = {
     LOCK_TYPE: _reduce_lock,
     RLOCK_TYPE: _reduce_lock,
     memoryview: _reduce_memoryview,

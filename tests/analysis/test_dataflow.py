@@ -9,7 +9,7 @@ import pytest
 
 from nbdag.analysis.dataflow import LAST_CHANGES, static_edges, summarize_cell
 from nbdag.analysis.resolve import analyze_session
-from nbdag.model import Cell, CellSummary
+from nbdag.model import AccessKind, Cell, CellSummary
 
 
 def summary(*sources: str) -> CellSummary:
@@ -75,3 +75,12 @@ def test_importing_the_analysis_is_cheap() -> None:
         "print([name for name in ('libcst', 'nbformat', 'IPython', 'numpy') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_what_may_be_one_of_very_many_is_not_forgotten() -> None:
+    # x1 = x0.f(); x2 = x1.f(); ...: each may be, or hold, any of those before it. More are not listed by name.
+    chain = ["x0 = []", *(f"x{n + 1} = x{n}.f()" for n in range(60))]
+    changed_last = analyze_session([*chain, "x60.append(1)"])[-1].statements[0]
+    assert changed_last.opaque
+    changed_first = analyze_session([*chain, "x0.append(1)"])[-1].statements[0]
+    assert {"x0", "x1", "x60"} <= {access.name for access in changed_first.accesses if access.kind is AccessKind.MUTATE}

@@ -219,7 +219,7 @@ class Evaluator(Definitions):
                 self.read(imported.name, imported.at)  # import a.b after import a: changes a
             self.bind(imported.name, value, imported.at)
         if node.star is not None:
-            self._import_star(node.star, self.statement_at if node.star_at is None else node.star_at)
+            self._import_star(node.star, node.star_at)
         return False
 
     def _import_star(self, module: str, at: int) -> None:

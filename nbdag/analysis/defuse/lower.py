@@ -78,8 +78,7 @@ class Lowering(ExpressionLowering):
         if isinstance(node.names, cst.ImportStar):
             if self.scopes[-1].kind != "module":
                 self.uncertain = True
-            last = module.rpartition(".")[2]
-            return tree.Import((), module, self.cursor.name(last) if last else None)
+            return tree.Import((), module, self.cursor.name("import"))  # the one word that is there in any case
         if module == "__future__":
             self.lazy_annotations |= any(_dotted(alias.name) == "annotations" for alias in node.names)
             self.uncertain = True

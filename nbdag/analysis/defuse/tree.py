@@ -208,7 +208,7 @@ class Imported:
 class Import:
     imported: tuple[Imported, ...]
     star: str | None = None  # the module of `from module import *`
-    star_at: int | None = None
+    star_at: int = 0
 
 
 @dataclass(slots=True, eq=False)

@@ -34,7 +34,7 @@ from nbdag.portable.objects import (
 # Their pickles keep the dict; modules, members of enums and loggers go by name.
 _KEEPS_ITS_DICT = frozenset(
     ["builtins.BaseException", "builtins.type", "builtins.module", "enum.Enum", "logging.Logger", "io.IOBase",
-     "_io._IOBase", "functools.partial"]
+     "_io._IOBase", "functools.partial", "functools._lru_cache_wrapper"]
 )  # fmt: skip
 _PUBLIC_COUNTS = frozenset(["pandas.NDFrame", "pandas.Index", "pandas.ExtensionArray", "numpy.MaskedArray"])
 

@@ -88,6 +88,7 @@ FUNCTIONS = {
         # SciPy may overwrite what it is given only if told so (overwrite_a, overwrite_x).
         "stats.*function": "view",  # stats.norm(loc, scale) keeps them
         "stats.*Type": "parts -> scipy.stats.distribution",
+        "stats.mstats.winsorize": "arg0? view",
         "stats.norm.* stats.t.* stats.uniform.* stats.expon.* stats.chi2.* stats.f.* stats.gamma.* stats.beta.* "
         "stats.poisson.* stats.binom.* stats.lognorm.*": "view",
         "special.*": "",
@@ -96,20 +97,24 @@ FUNCTIONS = {
         # A window of one's own is scaled in place, and so is the phase.
         "signal.csd signal.coherence": "arg3? kw:window view",
         "signal.welch signal.periodogram signal.spectrogram signal.sweep_poly": "arg2? kw:window kw:phi view",
+        "signal.ShortTimeFFT": "arg0? view",
         "signal.*": "view kw:window",
-        "linalg.cho_factor fft.set_workers fft.set_backend": "view",
+        "linalg.cho_factor linalg.fractional_matrix_power fft.set_workers fft.set_backend": "view",
         "fftpack.convolve.*": "arg0? view",
         "integrate.ode integrate.complex_ode": "parts",
         "integrate.*function": "",
         "integrate.*Type optimize.*Type": "parts",
         "interpolate.*function": "",
         "interpolate.*Type": "view -> scipy.interpolate.Function",
+        "optimize.linesearch.*": "view",
         "optimize.*function": "",
+        "spatial.distance.*Type": "parts",
         "spatial.distance.*": "",
         "sparse.csr_matrix sparse.csc_matrix sparse.coo_matrix sparse.lil_matrix sparse.csr_array": (
             "view -> scipy.sparse.matrix"
         ),
-        "sparse.*": "",
+        "sparse.csgraph.laplacian": "arg0? view",
+        "sparse.*": "view",
         "ndimage.*": "kw:output view",
         "cluster.*": "",
         "constants.*": "",
@@ -254,7 +259,7 @@ OUTS = {
             "inv_boxcox1p it2i0k0 it2j0y0 itairy iti0k0 itj0y0 iv ive jn jv jve kelvin kl_div kn kv kve mathieu_a "
             "mathieu_b modfresnelm modfresnelp modstruve owens_t pbdv pbvv pbwa pdtr pdtrc pdtri pdtrik poch "
             "powm1 pseudo_huber rel_entr shichi sici smirnov smirnovi stdtr stdtridf stdtrit struve tklmbda "
-            "xlog1py xlogy yn yv yve"
+            "xlog1py xlogy yn yv yve zeta"
         ),
         "arg3": (
             "airy airye bdtr bdtrc bdtri bdtrik bdtrin besselpoly betainc betaincc betainccinv betaincinv btdtria "

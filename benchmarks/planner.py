@@ -5,7 +5,7 @@
 Ten statements to a cell. "to cut" is what is left for the minimum cut after the rules of ``replay/closures.py``.
 
 ElasticNotebook (VLDB 2024) reports 40 to 130 ms for 2,000 cell executions, with whole cells as nodes.
-Its published planner, measured on one core before this project began: 0.15 s on the growing shape, 2.9 s with deletions,
+Its published planner, on one core before this project began: 0.15 s on the growing shape, 2.9 s with deletions,
 3.4 s with all variables linked, and a RecursionError where every cell changes one object in place.
 """
 

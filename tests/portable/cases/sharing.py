@@ -234,7 +234,7 @@ APART: dict[str, str] = {
     "a logger": "a = logging.getLogger('x'); b = [a, logging.getLogger()]",
     "a dtype": "a = np.dtype('f8'); b = [a]; c = pd.CategoricalDtype(['x']); d = [c]",
     "standard streams": "a = [sys.stdout]; b = {'out': sys.stdout}; c = types.SimpleNamespace(o=sys.stderr)",
-    "weak references with a callback": "class C: pass\na = C(); b = weakref.ref(a, print)\nc = weakref.WeakSet([a])",
+    "weak references with a callback": "class C: pass\na = C(); b = weakref.ref(a, repr)\nc = weakref.WeakSet([a])",
     "compiled patterns": "a = b = re.compile('x')",
     "copies of an array": "a = np.zeros(5); b = a.copy()",
     "arrays over one bytes": "x = b'12345678'; a = np.frombuffer(x); b = np.frombuffer(x)",

@@ -94,7 +94,7 @@ def run(client: Any, code: str, silent: bool = False) -> dict[str, Any]:
 def play(session: Session, folder: Path, **options: Any) -> Played:
     """Run, compile, restore from a copy in another directory, and probe both.
 
-    Restored under ``python -i``, and under ``%run -i`` where the session asks for it: what either says is wrong counts.
+    Restored under ``python -i`` and under ``%run -i``: what either says is wrong counts.
     """
     from nbdag.analysis.agent_client import KernelAgent
 
@@ -113,7 +113,7 @@ def play(session: Session, folder: Path, **options: Any) -> Played:
         assert reply["status"] == "ok", reply
     shutil.copytree(folder / "bundle", away)
     said_here = []
-    for number, command in enumerate((["-i", str(away / "restore.py")], ["-c"])[: 2 if session.twice else 1]):
+    for number, command in enumerate((["-i", str(away / "restore.py")], ["-c"])):
         answer = folder / f"restored {number}.json"
         line = PROBE + f"_probe({list(session.probes)!r}, __import__('__main__').__dict__, {str(answer)!r})"
         text = f"exec({line!r}, {{}})\n"

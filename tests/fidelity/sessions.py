@@ -6,22 +6,18 @@ equal. Probes may change things: a restored view must write through to its base.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Session:
-    """``lost`` names what cannot be moved and must be named; ``needs`` the packages it imports.
-
-    ``twice``: it is restored under ``python -i`` and under ``%run -i``.
-    """
+    """``lost`` names what cannot be moved and must be named; ``needs`` the packages it imports."""
 
     name: str
     cells: tuple[str, ...]
     probes: tuple[str, ...]
     lost: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
-    twice: bool = False
 
 
 def session(name: str, *cells: str, probes: str, lost: str = "", needs: str = "") -> Session:
@@ -214,7 +210,7 @@ WILD = [
     session("a generator that is sent to", "def gen():\n    seen = []\n    while True:\n        seen.append((yield seen))\ng = gen()\ns = next(g)", "g.send(1)", probes="s\ng.send(2) is s\ns"),
 ]
 
-# What was found by trying; each is restored under `python -i` and under `%run -i`.
+# What was found by trying.
 FOUND = [
     session("functions known by who holds them", "def mk():\n    def f(x): return x + 1\n    return f\na = mk()\nb = a\nc = mk()\nreg = {'f': a}", "fs = []\nfor i in range(3):\n    def g(x): return x\n    fs.append(g)\nfirst = fs[0]\nhs = {n: (lambda v: v * 2) for n in 'ab'}\nh = hs['a']",
             probes="a is b is reg['f'], a is c\na(1), c(2)\nfs[-1] is g, first is fs[0], fs[0] is fs[1]\nh is hs['a'], h is hs['b'], h(2)"),
@@ -242,5 +238,4 @@ FOUND = [
     session("frames of every kind", "import pandas as pd\nl = [1]\ndf = pd.DataFrame({'o': [l, l, None], 'n': [1, 2, 3]})\ns, d2, it = df['o'], df.copy(), df.itertuples()\n_row = next(it)\ng = df.groupby('n')\nro = df.n.rolling(2)\niv = pd.Interval(0, 5, closed='left')\npi = pd.period_range('2024', periods=3, freq='Q')\nx = pd.array([1, None], dtype='Int64')\nclass SDF(pd.DataFrame):\n    _metadata = ['tag']\n    @property\n    def _constructor(self): return SDF\nsd = SDF({'a': [1, 2]})\nsd.tag = l", probes="l.append(2)\ndf.o[0], df.o[0] is df.o[1] is d2.o[0] is s[0]\nnext(it).n\ng.n.sum().to_dict(), ro.sum().tolist()\n3 in iv, pi, x\nsd.tag is l, type(sd.head(1)) is SDF", needs="pandas"),
 ]
 
-SESSIONS = [*SHARING, *NUMPY, *PANDAS, *UNSTORABLE, *WORLD, *VALUES, *CELLS, *SKLEARN, *WILD]
-SESSIONS += [replace(one, twice=True) for one in FOUND]
+SESSIONS = [*SHARING, *NUMPY, *PANDAS, *UNSTORABLE, *WORLD, *VALUES, *CELLS, *SKLEARN, *WILD, *FOUND]

@@ -74,7 +74,7 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
     ("handlers, filters and locks", "changed", "buf"): "linked with h, which holds a lock and has no fingerprint",
     ("handlers, filters and locks", "read", "seen"): "by a filter of the logger that another getLogger('app') added",
     ("handlers, filters and locks", "changed", "seen"): "by a filter of the logger that another getLogger('app') added",
-    # A figure's fingerprint does not last (MEASURED: not even twice in a row), and pyplot holds every figure.
+    # A figure's fingerprint differs even twice in a row, and pyplot holds every figure.
     **{
         ("figures and their numbers", "changed", name): "a figure counts as changed by what reaches pyplot"
         for name in ("fig", "fig2", "ax", "line")

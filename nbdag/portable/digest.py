@@ -11,7 +11,7 @@ What cannot be compared (a lock, a socket) is written as such and does not spoil
 has the digest ``"?lock"``. Not seen: sharing inside a set of session instances that are alike, NaN payloads in lists.
 
 The hash is sha1: fixed, because both sides must agree, in every Python, and the fastest over many CPUs of those that
-are (MEASURED 3). It guards against mistakes, not against forgery.
+are. It guards against mistakes, not against forgery.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ class Ceiling(Patience):
 
 
 PATIENT_SIZE = 1 << 18
-HASHED_A_SECOND = 1.5e9  # bytes: the standard library's best hash on a machine of today (MEASURED 3)
+HASHED_A_SECOND = 1.5e9  # bytes: the standard library's best hash on a machine of today
 
 
 def fingerprint(value: object, patience: Optional[Patience] = None) -> Optional[Fingerprint]:

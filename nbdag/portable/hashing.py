@@ -1,6 +1,6 @@
 """The hash behind fingerprints: the fastest one this process has, chosen once, by measurement.
 
-xxh3 reads 30 GB/s, the standard library's best 1 to 2 (MEASURED 3). Which of those is best depends on the CPU: sha1 and
+xxh3 reads 30 GB/s, the standard library's best 1 to 2. Which of those is best depends on the CPU: sha1 and
 sha256 with SHA instructions, blake2b without. Fingerprints never leave the process, so the choice need not be stable.
 Not a checksum such as crc32: 32 bits meet by chance in a long session.
 """

@@ -2,7 +2,7 @@
 
 A function that travels by source is named by a :class:`CodePlace`: the text of its cell, and the how-many-th code
 object of that name and line in it. The target compiles the text again and picks the same one, whatever its Python:
-no marshalled code ever crosses versions (MEASURED section 6).
+no marshalled code ever crosses versions.
 
     cell    scale = 3                     place of f:      text of the cell, "<lambda>", line 2, ordinal 0
             f, g = lambda v: v * scale, lambda v: v + scale          of g:  the same, ordinal 1

@@ -1,7 +1,7 @@
 """The walk through the object graph of one value: what it reaches that somebody else could reach too.
 
 The walk goes through the graph of one value breadth first, a whole level at a time through ``gc.get_referents``, which
-calls no code of any object. What that does not show (MEASURED 3) or shows too much of is a case of ``_EXPAND``:
+calls no code of any object. What that does not show or shows too much of is a case of ``_EXPAND``:
 
 ===============  ====================================================================================================
 ndarray          hides its base and its elements from the collector; the owner of the memory stands for all its views

@@ -19,7 +19,6 @@ from nbdag.analysis.kernels import (
 )
 from nbdag.analysis.late import runs_in_file, with_runs
 from nbdag.analysis.live import LiveSession, attach, live_session, run_in_session
-from nbdag.analysis.notebook import read_notebook
 from nbdag.analysis.reconcile import reconcile
 from nbdag.analysis.resolve import analyze_session, resolve
 from nbdag.analysis.several import analyze_files, default_jobs, failure
@@ -170,7 +169,7 @@ def understand(agent: Agent, trace_path: Path, notebook: Notebook | None) -> Und
     """Survey the session behind ``agent`` and reconcile it with the texts it ran."""
     agent.command("trace", {"path": str(trace_path)})
     trace = read_trace(trace_path)
-    if notebook is not None:
+    if notebook is not None and not all(execution.known for execution in trace.executions):
         trace = with_runs(trace, runs_in_file(Path(notebook.path)))
     names = frozenset(variable.name for variable in trace.variables)
     facts = analyze_session([execution.source for execution in trace.executions], names)
@@ -270,10 +269,11 @@ def look(
         raise UsageError("no session was analyzed in this directory", "run: nbdag graph NOTEBOOK")
     path = notebook or Path(session.notebook if session else "")
     if static or session is None or not is_alive(session):
-        cells = read_notebook(path).cells
+        begun = time.perf_counter()
+        text = read_settled(path)
         if not static:
             progress.say(f"{path.name} has no kernel here: only what its code says (nbdag analyze runs it)")
-        return Seen(analyze(path, static=True), tuple(cell.source for cell in cells))
+        return Seen(analyze_text(text, begun), tuple(cell.source for cell in text.cells))
     with live_session(notebook, None, None, state_directory, False, progress) as live:
         question = _ask(live, Path().absolute(), Request(Preferences()), progress)
         plan = make_plan(question.understood.graph, question.costs, question.preferences)
@@ -439,7 +439,7 @@ def _compile(
             out,
             costs=question.costs,
             preferences=question.preferences,
-            provenance=_provenance(understood),
+            provenance=_provenance(understood, question.withheld),
             verify=verify,
             include_files=include_files,
             say=progress.say,
@@ -469,8 +469,9 @@ def _compile(
     )
 
 
-def _provenance(understood: Understood) -> dict[str, str]:
+def _provenance(understood: Understood, withheld: Sequence[str]) -> dict[str, str]:
     return {
+        **({"withheld": ", ".join(withheld)} if withheld else {}),
         "notebook": Path(understood.source).name,
         "python": understood.trace.python,
         "implementation": understood.trace.implementation,

@@ -83,11 +83,12 @@ def analyze(
     """
     check_output(output)
     from nbdag import pipeline
+    from nbdag.analysis.kernels import DEFAULT_IDLE_SECONDS
     from nbdag.report.progress import TerminalProgress
 
     progress = TerminalProgress(level=level(quiet, verbose), bar=progress_bar, color=color.value)
     several = len(notebooks) > 1 or notebooks[0].is_dir()
-    idle = (0.0 if several else ONE_KEPT_SECONDS) if idle_timeout is None else idle_timeout
+    idle = (0.0 if several else DEFAULT_IDLE_SECONDS) if idle_timeout is None else idle_timeout
     how: Any = {
         "static": static,
         "kernel_name": kernel_name,
@@ -110,9 +111,6 @@ def analyze(
     if analysis.session and idle > 0:
         progress.say(f"kernel {analysis.session} is kept; next: nbdag compile --out restore_bundle/ (or: nbdag stop)")
     raise typer.Exit(1 if _left_out(analysis) else 0)
-
-
-ONE_KEPT_SECONDS = 3600.0
 
 
 def _print_analysis(analysis: Analysis, format: Format, page: Page) -> None:

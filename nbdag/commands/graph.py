@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -11,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nbdag import __version__
-from nbdag.commands.options import STATE_DIRECTORY, BarOption, QuietOption, VerboseOption, check_output, level
+from nbdag.commands.options import (
+    STATE_DIRECTORY,
+    BarOption,
+    Color,
+    QuietOption,
+    VerboseOption,
+    check_output,
+    level,
+    show,
+)
 from nbdag.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,13 +92,10 @@ def graph(
     path = Path(seen.analysis.notebook)
     scene = make_scene(seen.analysis, seen.sources, seen.decisions, title=path.name)
     text = _drawer(kind)(scene)
-    if output == STDOUT:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
-        return
-    target = output or Path(f"{path.stem}.dag.{kind.value}")
-    target.write_text(text, encoding="utf-8")
-    if not quiet:
-        print(f"nbdag: wrote {target}", file=sys.stderr)
+    target = None if output == STDOUT else output or Path(f"{path.stem}.dag.{kind.value}")
+    show(target, Color.never, lambda page: page.raw(text.rstrip("\n")))
+    if target is not None:
+        progress.say(f"wrote {target}")
 
 
 def _by_suffix(output: Path | None) -> Picture | None:

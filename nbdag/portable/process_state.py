@@ -160,6 +160,11 @@ def apply_environ(change: Dict[str, Any]) -> Optional[str]:
     return None
 
 
+def miss_withheld(names: List[str]) -> Optional[str]:
+    """Environment variables that held credentials are for the user to set."""
+    return "environment variables that look like credentials were left behind: %s" % ", ".join(names)
+
+
 def apply_path(change: Dict[str, Any]) -> Optional[str]:
     """Add the session's entries to ``sys.path``; entries that only the old machine had are not missed."""
     sys.path[:0] = [entry for entry in change["front"] if entry not in sys.path]
@@ -188,6 +193,7 @@ def apply_interpreter(change: Dict[str, Any]) -> Optional[str]:
 STATE_TARGETS: Dict[str, Tuple[Tuple[str, Callable[[Any], Optional[str]]], ...]] = {
     "before": (
         ("environ", apply_environ),
+        ("withheld", miss_withheld),
         ("path", apply_path),
         ("cwd", apply_cwd),
         ("interpreter", apply_interpreter),

@@ -269,6 +269,9 @@ def restore_session(
             return give_to_jupyter(script, data, options)
         restoration = Restoration(namespace, directory, data, options)
         restoration.notes += notes
+        withheld = (data.get("provenance") or {}).get("withheld")
+        if withheld:
+            restoration.notes.append("left behind when it was compiled, as what looks like credentials: %s" % withheld)
         restoration.run(steps, helpers_of(options, steps, dropped))
     except BundleDamaged as error:
         say("%s: %s" % (directory, error))
@@ -319,7 +322,6 @@ def report(restoration: Restoration, seconds: float, data: Dict[str, Any], optio
         return
     notebook = (data.get("provenance") or {}).get("notebook") or ""
     lines = restoration.summary(seconds, " of " + str(notebook) if notebook else "")
-    announce(lines)
     say("\n".join(lines))
     if options.verbose:
         for cell, text in restoration.output:
@@ -391,7 +393,8 @@ def is_same_file(one: str, other: str) -> bool:
 
 
 def say(text: str) -> None:
-    """One message on stderr."""
+    """One message on stderr; in a kernel that still starts, with its first cell as well."""
+    announce("nbdag: " + text)
     if sys.stderr is not None:
         sys.stderr.write("nbdag: " + text + "\n")
         sys.stderr.flush()

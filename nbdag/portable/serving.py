@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List
 
 KERNEL_NAME = re.compile(r"[A-Za-z0-9._-]+\Z")  # what jupyter_client takes
 
@@ -34,14 +34,16 @@ def jupyter_runtime_directory() -> str:
 
 def kernel_command(script: str, connection_file: str) -> List[str]:
     """The command line of a kernel of this Python that runs ``script`` before its first cell."""
-    application = "--IPKernelApp."
+    application, script = "--IPKernelApp.", os.path.abspath(script)
     return [
         sys.executable,
         "-m",
         "ipykernel_launcher",
         "-f",
         connection_file,
-        application + "exec_files=" + os.path.abspath(script),
+        # A bundle that was moved away: no kernel is better than one without the variables.
+        application + "exec_lines=if not __import__('os').path.isfile(%r): __import__('os')._exit(1)" % script,
+        application + "exec_files=" + script,
         application + "hide_initial_ns=False",  # %who lists the variables
     ]
 
@@ -120,8 +122,8 @@ def lacks_ipykernel() -> bool:
     return importlib.util.find_spec("ipykernel") is None
 
 
-def announce(lines: Sequence[str]) -> None:
-    """Show ``lines`` with the first cell, if this process is a kernel that still starts: nobody reads its log."""
+def announce(text: str) -> None:
+    """Show ``text`` with the first cell, if this process is a kernel that still starts: nobody reads its log."""
     ipython: Any = sys.modules.get("IPython")
     shell: Any = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
     kernel = getattr(shell, "kernel", None)
@@ -130,7 +132,7 @@ def announce(lines: Sequence[str]) -> None:
 
     def show(*_: Any) -> None:
         shell.events.unregister("pre_run_cell", show)
-        sys.stderr.write("\n".join(["nbdag: " + lines[0], *lines[1:]]) + "\n")
+        sys.stderr.write(text + "\n")
 
     shell.events.register("pre_run_cell", show)
 
@@ -140,5 +142,5 @@ def has_been_asked(kernel: Any) -> bool:
     try:
         parent: Dict[str, Any] = kernel.get_parent() or {}
     except Exception:
-        return True
+        return False
     return bool(parent)

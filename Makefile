@@ -2,6 +2,7 @@
 # make test    linters, types, layers, all tests
 # make lint    linters, types and layers only
 # make corpus  the notebooks of other people: fetch, analyze, compile, restore, compare (needs the network)
+# make bench   nbdag and its peers on the same notebooks, an hour or two: docs/peers.md (needs the network)
 # make clean   remove what the above made, .venv too
 #
 # Only python3 (3.10 or later) with venv and pip is assumed. PYTHON=/path/to/python3 chooses another one.
@@ -12,10 +13,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help demo test lint corpus clean
+.PHONY: help demo test lint corpus bench clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -5
+	@sed -n 's/^# //p' Makefile | head -6
 
 # A stamp for the environment and one per set of extras: installed again when pyproject.toml changes, and only then.
 .venv/python:
@@ -50,6 +51,10 @@ test: lint
 
 corpus: .venv/test
 	@$(BIN)/python -m benchmarks.corpus
+
+bench: .venv/test
+	@$(BIN)/python -m benchmarks.peers --rounds 3
+	@$(BIN)/python -m benchmarks.peers --report docs
 
 clean:
 	@rm -rf .venv .corpus demo_bundle build dist .nbdag examples/.nbdag

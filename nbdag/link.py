@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 
+from nbdag.kept_scripts import kept_script
+
 PACKAGE = "nbdag.portable."
 
 AGENT_ROOTS = ("nbdag.portable.agent",)
@@ -29,7 +31,7 @@ class LinkError(Exception):
 
 def agent_source() -> str:
     """The script that is sent into a user's kernel."""
-    return link(AGENT_ROOTS)
+    return kept_script("agent", lambda: link(AGENT_ROOTS))
 
 
 @cache
@@ -39,6 +41,11 @@ def runtime_source(restorers: frozenset[str] | None = None) -> str:
     The script is compiled at every start, some 15 us a line: a bundle without arrays does not carry what restores
     arrays. Annotations are left out, because it has no ``from __future__`` to make them harmless.
     """
+    wanted = "all" if restorers is None else " ".join(sorted(restorers))
+    return kept_script(f"runtime {wanted}", lambda: _runtime(restorers))
+
+
+def _runtime(restorers: frozenset[str] | None) -> str:
     text = link(RUNTIME_ROOTS, annotations=False)
     if restorers is not None:
         text = _with_restorers(text, restorers | ALWAYS_THERE)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.environments import python_of
-from benchmarks.peers.judge import asking, verdict
+from benchmarks.peers.judge import asking, changed_names, verdict
 from benchmarks.peers.kernels import Failed, Kernel
 from benchmarks.peers.systems import Place, System
 from benchmarks.peers.workloads import Workload
@@ -74,9 +74,9 @@ def _save(system: System, place: Place, workload: Workload, python: Path, row: d
         row["save_peak_bytes"] = kernel.peak_bytes()
         if workload.probes:
             return kernel.value(f"nbdag_bench_probe({list(workload.probes)!r})", PROBES)
-        # A system may have changed the session by saving it: what was there before is what counts.
-        row["changed_by_saving"] = kernel.value(DESCRIBE) != before
-        return before
+        after = kernel.value(DESCRIBE)
+        row["changed_by_saving"] = changed_names(before, after)
+        return json.dumps([before, after])
 
 
 def _restore(
@@ -95,7 +95,8 @@ def _restore(
                 pairs = zip(workload.probes, json.loads(saved), json.loads(now), strict=True)
                 row["wrong"] = [f"{probe}: {old[:60]} -> {new[:60]}" for probe, old, new in pairs if old != new]
             return
-        found = verdict(saved, kernel.value(DESCRIBE, asking(list(json.loads(saved)["values"]))))
+        before, after = json.loads(saved)
+        found = verdict(before, after, kernel.value(DESCRIBE, asking(list(json.loads(before)["values"]))))
         row |= asdict(found) | {"correct": found.correct}
 
 

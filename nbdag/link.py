@@ -18,9 +18,24 @@ from nbdag.kept_scripts import kept_script
 PACKAGE = "nbdag.portable."
 
 AGENT_ROOTS = ("nbdag.portable.agent",)
-RUNTIME_ROOTS = ("nbdag.portable.restore",)
-RUNTIME_NAMES = frozenset({"restore_session", "leave", "Load", "Replay"})
+RUNTIME_ROOTS = ("nbdag.portable.parts", "nbdag.portable.restore")
+RUNTIME_NAMES = frozenset({"restore_session", "leave", "Load", "Replay", "later"})
 """What the rest of restore.py uses of the runtime."""
+LATER_MODULES = frozenset(
+    PACKAGE + name
+    for name in (
+        "arguments",
+        "capacity",
+        "history",
+        "journal",
+        "library_state",
+        "local_modules",
+        "serving",
+        "showing",
+        "unpacking",
+    )
+)
+"""What few restorations need: it stands in restore.py as text, compiled when it is called (``portable/parts.py``)."""
 ALWAYS_THERE = frozenset({"attribute", "named", "patch", "rest"})
 """Restorers that the unpickler itself calls."""
 
@@ -49,7 +64,7 @@ def _runtime(restorers: frozenset[str] | None) -> str:
     text = link(RUNTIME_ROOTS, annotations=False)
     if restorers is not None:
         text = _with_restorers(text, restorers | ALWAYS_THERE)
-    return only_reachable(text, RUNTIME_NAMES)
+    return with_later_parts(only_reachable(text, RUNTIME_NAMES))
 
 
 def link(modules: Sequence[str], annotations: bool = True) -> str:
@@ -243,6 +258,82 @@ def only_reachable(text: str, wanted: frozenset[str]) -> str:
             pieces += [line for line in piece.splitlines(keepends=True) if line.startswith(("# ---", "# nbdag."))]
         start = end
     return re.sub(r"\n{4,}", "\n\n\n", "".join(pieces) + text[start:])
+
+
+def with_later_parts(text: str, modules: frozenset[str] = LATER_MODULES) -> str:
+    """``text`` with these of its modules as text that is compiled when one of their functions is called.
+
+    Raises LinkError where others use more of them than functions and classes that they call.
+    """
+    pieces = re.split(r"(?m)^(# -{100}\n# nbdag\.portable\.\S+\n)", text)
+    names = [""] + [piece.split()[-1] for piece in pieces[1::2]]
+    bodies = dict(zip(names, pieces[::2], strict=True))
+    trees = {name: ast.parse(body) for name, body in bodies.items()}
+    imports = {
+        bound: ast.unparse(node)
+        for tree in trees.values()
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for bound in _bound_or_imported_by(node)
+    }
+    mentioned = {name: {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} for name, tree in trees.items()}
+    at_once = set().union(*(mentioned[name] for name in names if name not in modules))
+    parts = [pieces[0]]
+    for header, name in zip(pieces[1::2], names[1:], strict=True):
+        if name not in modules or not trees[name].body:
+            parts += [header, _without_idle_imports(bodies[name], trees[name], at_once)]
+            continue
+        used = set().union(*(mentioned[other] for other in names if other != name))
+        wanted = [bound for node in trees[name].body for bound in _called_from_outside(node, used, name, trees)]
+        if "'''" in bodies[name]:
+            raise LinkError(f"{name}: holds ''', and cannot stand as text")
+        needed = [imports[bound] for bound in sorted(mentioned[name] & imports.keys() - at_once)]
+        own = [imports[bound] for bound in sorted(_imported_by(trees[name]) & at_once)]
+        parts += [header, "\n# As text: compiled when it is first called.\n\n", "".join(line + "\n" for line in own)]
+        body = bodies[name].strip("\n")
+        title = (ast.get_docstring(trees[name], clean=False) or "").join(['"""'] * 2)
+        title = title if body.startswith(title) else ""
+        body = "\n".join([title, *needed, body[len(title) :].lstrip("\n")]).lstrip("\n")
+        parts.append(f"LATER_PARTS[{name!r}] = r'''\n{body}\n'''\n")
+        parts += [STUB.format(bound=bound, part=name) for bound in wanted] + ["\n\n"]
+    return "".join(parts)
+
+
+STUB = """
+
+def {bound}(*arguments, **options):
+    return later({part!r}, {bound!r})(*arguments, **options)
+"""
+
+
+def _without_idle_imports(text: str, tree: ast.Module, used: set[str]) -> str:
+    """``text`` without the imports that only parts need which stand as text: they bring their own."""
+    lines = text.splitlines(keepends=True)
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom) and used.isdisjoint(_bound_or_imported_by(node)):
+            lines[node.lineno - 1 : node.end_lineno] = [""] * ((node.end_lineno or node.lineno) - node.lineno + 1)
+    return "".join(lines)
+
+
+def _imported_by(tree: ast.Module) -> set[str]:
+    nodes = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return {bound for node in nodes for bound in _bound_or_imported_by(node)}
+
+
+def _called_from_outside(node: ast.stmt, used: set[str], module: str, trees: dict[str, ast.Module]) -> list[str]:
+    """The functions and classes that ``node`` defines and others use; LinkError for what cannot be put off."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return []
+    wanted = [name for name in _bound_or_imported_by(node) if name in used]
+    for name in wanted:
+        if isinstance(node, ast.ClassDef):
+            others = [n for other, tree in trees.items() if other != module for n in ast.walk(tree)]
+            called = [id(n.func) for n in others if isinstance(n, ast.Call)]
+            if any(isinstance(n, ast.Name) and n.id == name and id(n) not in called for n in others):
+                raise LinkError(f"{module}: the class {name} is more than called elsewhere")
+        elif not isinstance(node, ast.FunctionDef):
+            raise LinkError(f"{module}: {name} is used elsewhere, and no function")
+    return wanted
 
 
 def _bound_or_imported_by(node: ast.stmt) -> list[str]:

@@ -27,9 +27,10 @@ def bundle_of(
     *steps: Replay | str,
     by_name: str = "",
     dropped: tuple[str, ...] = (),
+    out: str = "bundle",
     **options: Any,
 ) -> Bundle:
-    """Write ``directory/bundle``; a step that is a string is a load of these names together."""
+    """Write ``directory/bundle``, or what ``out`` names there; a string among the steps loads these names together."""
     groups, plan = [], []
     for step in steps:
         if isinstance(step, str):
@@ -44,9 +45,7 @@ def bundle_of(
         "requirements": [],
         **options,
     }
-    return write_bundle(
-        plan_of(plan, dropped), {"groups": groups}, directory / "staging", directory / "bundle", **given
-    )
+    return write_bundle(plan_of(plan, dropped), {"groups": groups}, directory / "staging", directory / out, **given)
 
 
 def restore(
@@ -59,8 +58,9 @@ def restore(
 ) -> subprocess.CompletedProcess[str]:
     """Run restore.py; ``then`` is typed at the prompt of ``python -i`` after it."""
     interactive = ["-i", "-q"] if then else []
+    script = bundle if bundle.is_file() else bundle / "restore.py"
     return subprocess.run(
-        [python, *flags, *interactive, str(bundle / "restore.py"), *arguments],
+        [python, *flags, *interactive, str(script), *arguments],
         input="import sys; sys.ps1 = sys.ps2 = ''\n" + then + "\n" if then else None,
         stdin=None if then else subprocess.DEVNULL,
         capture_output=True,

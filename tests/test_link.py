@@ -6,11 +6,12 @@ import ast
 import subprocess
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nbdag import link as linker
-from nbdag.link import LinkError, in_order_of_imports, link, runtime_source
+from nbdag.link import LATER_MODULES, LinkError, in_order_of_imports, link, runtime_source, with_later_parts
 from tests.interpreters import interpreters
 
 
@@ -137,3 +138,74 @@ def test_every_portable_module_is_python_38() -> None:
 
 def test_the_agent_links() -> None:
     compile(linker.agent_source(), "agent", "exec")
+
+
+# ------------------------------------------------------------------------------------------------ parts that wait
+
+LATER = """\
+LATER_PARTS = {}
+
+def later(part, name):
+    text = LATER_PARTS.pop(part, None)
+    if text is not None:
+        exec(compile(text, part, "exec"), globals())
+    return globals()[name]
+"""
+
+
+def with_parts(sections: dict[str, str], *later: str) -> str:
+    """A linked script of these modules, the ones named as text."""
+    pieces = [f"# {'-' * 100}\n# nbdag.portable.{name}\n\n{text}\n" for name, text in sections.items()]
+    return with_later_parts("".join(pieces), frozenset(f"nbdag.portable.{name}" for name in later))
+
+
+def test_a_part_that_waits_is_compiled_when_one_of_its_functions_is_called() -> None:
+    rare = '"""Seldom."""\nimport zlib\n\nBASE = 40\n\n\ndef deep(n):\n    return zlib.crc32(b"") + BASE + n\n'
+    rare += "\n\nclass Box:\n    def __init__(self, n):\n        self.n = deep(n)\n"
+    text = with_parts(
+        {"parts": LATER, "rare": rare, "main": "TABLE = (deep,)\n\ndef main():\n    return Box(2).n\n"}, "rare"
+    )
+    names: dict[str, object] = {}
+    exec(text, names)
+    assert "zlib" not in names and "BASE" not in names
+    assert names["main"]() == 42 and names["TABLE"][0](1) == 41  # type: ignore[operator, index]
+    assert names["deep"](0) == 40 and not names["LATER_PARTS"]  # type: ignore[operator]
+
+
+def test_an_import_goes_where_it_is_needed() -> None:
+    first = "import zlib\nimport struct\n\ndef f():\n    return struct.calcsize('i')\n"
+    rare = "def g():\n    return zlib.crc32(b'')\n"
+    names: dict[str, object] = {}
+    exec(
+        with_parts({"parts": LATER, "first": first, "rare": rare, "main": "def main():\n    return g()\n"}, "rare"),
+        names,
+    )
+    assert "zlib" not in names and "struct" in names
+    assert names["main"]() == 0 and "zlib" in names  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("rare", "main", "why"),
+    [
+        ("LIMIT = 5", "def main():\n    return LIMIT", "LIMIT is used elsewhere"),
+        (
+            "class Odd(Exception):\n    pass",
+            "def main():\n    try:\n        pass\n    except Odd:\n        pass",
+            "Odd",
+        ),
+        ("def f():\n    return '''x'''", "def main():\n    return f()", "cannot stand as text"),
+    ],
+)
+def test_what_cannot_wait_is_refused(rare: str, main: str, why: str) -> None:
+    with pytest.raises(LinkError, match=why):
+        with_parts({"parts": LATER, "rare": rare, "main": main}, "rare")
+
+
+def test_in_the_runtime_every_part_waits_and_all_of_it_is_python_38() -> None:
+    text = runtime_source()
+    names: dict[str, Any] = {}
+    exec(text, names)
+    parts = names["LATER_PARTS"]
+    assert parts.keys() == LATER_MODULES
+    for part in parts.values():
+        ast.parse(part, feature_version=(3, 8))

@@ -6,6 +6,7 @@ recorder per shell either way: it hangs on the shell, so that a second injection
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import platform
@@ -14,13 +15,25 @@ import tempfile
 import traceback
 from typing import Any, Callable, Dict, List, Optional
 
+from nbdag.portable.adoption import (
+    adopt_history,
+    before_restoring,
+    graft_history,
+    inputs_so_far,
+    mistrust,
+    past_document,
+    take_over_inputs,
+    take_restored,
+)
+from nbdag.portable.autosave import Autosaver
+from nbdag.portable.blobs import Writing
 from nbdag.portable.budget import SHARE
-from nbdag.portable.celltext import definitions_in
-from nbdag.portable.encode import Unstorable, write_group
-from nbdag.portable.frames import history_record
+from nbdag.portable.encode import INLINE_LIMIT, Unstorable, weigh_group, write_group
+from nbdag.portable.fingerprint import fingerprint
+from nbdag.portable.journal import RESTORED_SAVES_ATTRIBUTE
 from nbdag.portable.namespace import session_items
 from nbdag.portable.process_state import capture, difference
-from nbdag.portable.randomness import get_states
+from nbdag.portable.randomness import get_states, raw_states, set_state
 from nbdag.portable.recorder import Recorder, fault_text
 from nbdag.portable.sharing import sharing_in_words
 from nbdag.portable.survey import by_name_table, state_id, trace_document
@@ -29,6 +42,7 @@ from nbdag.portable.witness import testify
 AGENT_VERSION = 1
 RECORDER_ATTRIBUTE = "_nbdag_recorder"  # on the shell: found again after a second injection
 START_STATE_ATTRIBUTE = "_nbdag_start_state"
+AUTOSAVER_ATTRIBUTE = "_nbdag_autosaver"
 
 
 def command(name: str, arguments: Dict[str, Any]) -> Dict[str, Any]:
@@ -65,19 +79,27 @@ def recorder_of(shell: Any) -> Optional[Any]:
 def start_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     """Begin to record; nothing happens when that is so already. ``late``: cells have run before, take over history.
 
+    A session that was restored from a bundle goes on with its past (``adoption.py``).
     ``share`` of the session's own time is what looking may take, null for as much as it takes (``budget.py``).
     """
     if recorder_of(shell) is not None:
         return dict(status_command(shell, {}), already=True)
     start_state = capture()
+    handed = take_restored(shell)
+    if handed is not None:
+        start_state = before_restoring(start_state, handed["changes"])
     recorder = Recorder(shell, arguments.get("share", SHARE))
     recorder.install()
     vars(shell)[RECORDER_ATTRIBUTE] = recorder
     vars(shell)[START_STATE_ATTRIBUTE] = start_state
     recorder.unseen_cell = inside_a_cell()
-    if arguments.get("late"):
-        take_over_history(recorder)
+    if handed is not None:
+        adopt_history(recorder, handed)
+    elif arguments.get("late"):
+        take_over_inputs(recorder, inputs_so_far(recorder), 0)
     recorder.guarded(recorder.baseline)
+    if handed is not None:
+        mistrust(recorder, handed)
     return dict(status_command(shell, {}), already=False)
 
 
@@ -91,39 +113,9 @@ def inside_a_cell() -> bool:
     return False
 
 
-def take_over_history(recorder: Recorder) -> None:
-    """IPython's own history as executions of unknown cost; a cell that is running now is the last of them."""
-    history = getattr(recorder.shell, "history_manager", None)
-    raw = getattr(history, "input_hist_raw", None) or recorder.namespace.get("In") or []
-    if type(raw) is not list:
-        return
-    failures = getattr(history, "exceptions", None)
-    failures = failures if isinstance(failures, dict) else {}
-    for count, source in enumerate(raw):
-        if count == 0 or type(source) is not str or not source.strip():
-            continue
-        record = history_record(len(recorder.executions), source, count, recorder.cwd)
-        failure = failures.get(count)
-        if type(failure) is dict:  # IPython 9 keeps what a front end was shown
-            record["error"] = f"{failure.get('ename')}: {failure.get('evalue')}"[:1000]
-            record["outcome"] = "interrupted" if failure.get("ename") == "KeyboardInterrupt" else "error"
-        recorder.executions.append(record)
-        for name, kind in definitions_in(transformed(recorder.shell, source)).items():
-            value = recorder.namespace.get(name)
-            if type(value).__name__ == "function" or issubclass(type(value), type):
-                recorder.definitions[name] = (id(value), kind)
-
-
-def transformed(shell: Any, source: str) -> str:
-    """A cell's text as Python, the text itself where IPython cannot say."""
-    try:
-        return str(shell.transform_cell(source))
-    except Exception:
-        return source
-
-
 def stop_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     """Remove every hook and forget everything."""
+    autosave_off_command(shell, {})
     recorder = recorder_of(shell)
     if recorder is not None:
         recorder.remove()
@@ -145,6 +137,7 @@ def status_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
         "hook_seconds": recorder.hook_seconds if recorder is not None else 0.0,
         "hook_cpu_seconds": recorder.hook_cpu_seconds if recorder is not None else 0.0,
         "notebook": notebook_file(shell),
+        "restored_saves": list(vars(shell).get(RESTORED_SAVES_ATTRIBUTE, ())),
     }
 
 
@@ -154,6 +147,46 @@ def notebook_file(shell: Any) -> str:
         if type(path) is str and path.endswith((".ipynb", ".py")) and os.path.isfile(path):
             return os.path.abspath(path)
     return ""
+
+
+def autosave_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
+    """Save the session by itself from now on, as ``arguments`` say (``autosave.py``); in place of an earlier order."""
+    recorder = need_recorder(shell)
+    autosave_off_command(shell, {})
+    autosaver = Autosaver(shell, recorder, command, arguments)
+    if autosaver.journal.fault:
+        return {"refused": autosaver.journal.fault}
+    autosaver.install()
+    vars(shell)[AUTOSAVER_ATTRIBUTE] = autosaver
+    return autosaver.status()
+
+
+def autosave_off_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
+    """Save no longer by itself; what is saved stays."""
+    autosaver = vars(shell).pop(AUTOSAVER_ATTRIBUTE, None)
+    if autosaver is None:
+        return {"was": False}
+    status = autosaver.status()
+    autosaver.remove()
+    return dict(status, was=True)
+
+
+def autosave_status_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
+    """Where the session is saved by itself, and how well; empty where it is not."""
+    autosaver = vars(shell).get(AUTOSAVER_ATTRIBUTE)
+    return {"autosave": None if autosaver is None else autosaver.status()}
+
+
+def prints_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
+    """For each of ``groups`` of names what its state is now, as a fingerprint that only this process and copies of it
+    understand, or null where nobody can tell; and where the functions and classes of ``by_name`` are."""
+    items = session_items(shell, shell.user_ns)
+    prints: List[Optional[str]] = []
+    for group in arguments["groups"]:
+        values = [items.get(name) for name in group]
+        found = fingerprint(values[0] if len(values) == 1 else values)
+        prints.append(None if found is None else found.digest.hex())
+    return {"prints": prints, "by_name": {name: id(items[name]) for name in arguments["by_name"] if name in items}}
 
 
 def need_recorder(shell: Any) -> Recorder:
@@ -191,11 +224,28 @@ def trace_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
 def encode_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     """Write heads and blobs of the groups into ``directory`` and the index to ``path``.
 
-    A group that cannot be stored after all has ``{"names", "error": reason}`` in its place. A disk that is full or
+    ``known`` is a file with the sizes, by sha256, of contents that need not be written again; ``progress`` a file that
+    is told how many bytes are done. A group that cannot be stored after all has ``{"names", "error": reason}`` in its
+    place. A disk that is full or
     read-only ends it with ``{"refused": reason}``: no group would do better.
     """
     items = session_items(shell, shell.user_ns)
     by_name = {id(items[name]): name for name in arguments.get("by_name") or [] if name in items}
+    known: Dict[str, int] = {}
+    if arguments.get("known"):
+        with open(arguments["known"], encoding="utf-8") as file:
+            known = json.load(file)
+    writing = Writing(arguments["directory"], INLINE_LIMIT, known, arguments.get("progress") or "")
+    try:
+        return encode_groups(shell, arguments, items, by_name, writing)
+    finally:
+        writing.close()
+
+
+def encode_groups(
+    shell: Any, arguments: Dict[str, Any], items: Dict[str, Any], by_name: Dict[int, str], writing: Writing
+) -> Dict[str, Any]:
+    """The work of :func:`encode_command`."""
     indices: List[Dict[str, Any]] = []
     for group in arguments["groups"]:
         missing = [name for name in group if name not in items]
@@ -204,7 +254,7 @@ def encode_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
             continue
         values = {name: items[name] for name in group}
         try:
-            indices.append(dict(write_group(values, by_name, shell.user_ns, arguments["directory"])))
+            indices.append(dict(write_group(values, by_name, shell.user_ns, arguments["directory"], writing=writing)))
         except Unstorable as refusal:
             indices.append({"names": group, "error": f"{refusal.path}: {refusal.reason}"})
         except OSError as refusal:
@@ -213,13 +263,29 @@ def encode_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     return {"path": arguments["path"], "groups": len(indices)}
 
 
+def weigh_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
+    """What each of ``groups`` takes as it is and packed, to ``path``; null for one that cannot be stored."""
+    items = session_items(shell, shell.user_ns)
+    by_name = by_name_table(need_recorder(shell), items)
+    weights: List[Optional[Dict[str, int]]] = []
+    for group in arguments["groups"]:
+        try:
+            weights.append(weigh_group({name: items[name] for name in group}, by_name, shell.user_ns))
+        except (Unstorable, KeyError):
+            weights.append(None)
+    write_json(arguments["path"], {"weights": weights})
+    return {"path": arguments["path"]}
+
+
 def digest_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     """What the variables are and which of them share state, to ``path``, as another process can compare it.
 
-    ``names`` null: all.
+    ``names`` null: all, but those of ``without``.
     """
     items = session_items(shell, shell.user_ns)
     names = arguments.get("names")
+    if names is None and arguments.get("without"):
+        names = [name for name in items if name not in set(arguments["without"])]
     said = testify(shell.user_ns, list(items) if names is None else [name for name in names if name in items])
     write_json(arguments["path"], said)
     return {"path": arguments["path"], "names": len(said["values"])}
@@ -273,14 +339,63 @@ def sharing_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     return {"words": {name: sharing_in_words(name, others, items) for name, others in arguments["names"].items()}}
 
 
+def past_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
+    """What a history needs beside the trace (definitions, inputs, outputs, the next number), to ``path``."""
+    recorder = need_recorder(shell)
+    definitions = by_name_table(recorder, session_items(shell, shell.user_ns))
+    write_json(arguments["path"], past_document(recorder, definitions))
+    return {"path": arguments["path"]}
+
+
+def settle_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
+    """Take the session back to before some cell: ``forget`` names that it made, and put the random generators back.
+
+    ``random`` is the state of each generator in base64. The first cell shows no report of the restoration. Answers with
+    the names that are there then.
+    """
+    for callback in list(shell.events.callbacks.get("pre_run_cell", ())):
+        if getattr(callback, "__module__", "") == "nbdag_restore":  # what it says is for who sits there
+            shell.events.unregister("pre_run_cell", callback)
+    gone = [name for name in arguments.get("forget") or [] if name in shell.user_ns]
+    for name in gone:
+        del shell.user_ns[name]
+    states = {name: base64.b64decode(state) for name, state in (arguments.get("random") or {}).items()}
+    failed = set_state(states)
+    recorder = recorder_of(shell)
+    if recorder is not None:
+        recorder.random = raw_states()
+        recorder.watch.forget(gone)
+        recorder.reacher.forget(gone)
+        recorder.watch.known = recorder.camera.take()[0]
+    return {"names": sorted(session_items(shell, shell.user_ns)), "failed": list(failed)}
+
+
+def adopt_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
+    """A bundle was restored into this session while it was recorded: its past becomes the session's."""
+    recorder = recorder_of(shell)
+    handed = take_restored(shell) if recorder is not None else None
+    if recorder is None or handed is None:
+        return {"adopted": 0}
+    recorder.guarded(graft_history, recorder, handed)
+    return {"adopted": len(handed["history"].get("executions", ()))}
+
+
 AGENT_COMMANDS: Dict[str, Callable[[Any, Dict[str, Any]], Dict[str, Any]]] = {
     "start": start_command,
     "stop": stop_command,
     "status": status_command,
     "trace": trace_command,
     "encode": encode_command,
+    "weigh": weigh_command,
     "digest": digest_command,
     "world": world_command,
     "definitions": definitions_command,
     "sharing": sharing_command,
+    "past": past_command,
+    "adopt": adopt_command,
+    "settle": settle_command,
+    "autosave": autosave_command,
+    "autosave_off": autosave_off_command,
+    "autosave_status": autosave_status_command,
+    "prints": prints_command,
 }

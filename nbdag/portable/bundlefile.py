@@ -8,28 +8,39 @@ Buffers of arrays are only memory: their sizes are always compared, their digest
 from __future__ import annotations
 
 import hashlib
-import os
-from typing import Any, Dict, Iterable, Set
+from typing import Any, Dict, Iterable, List, Set
 
 from nbdag.portable.msgpack import MsgpackError, unpack
+from nbdag.portable.places import BundlePlace, place_of, place_of_script
 
 BUNDLE_FORMAT = "nbdag-bundle"
 BUNDLE_VERSION = 1
 HEX_DIGITS = frozenset("0123456789abcdef")
+MOST_UNPACKED = {"zlib": 1100, "zstd": 40_000}  # bytes that a packed one can stand for: the formats allow no more
 
 
 class BundleDamaged(Exception):
     """The bundle is incomplete, altered, or of a version that this script cannot read."""
 
 
-def read_data(directory: str, digest: str) -> Dict[str, Any]:
-    """The content of data.msgpack, which must have this sha256 (any, if ``digest`` is "")."""
-    path = os.path.join(directory, "data.msgpack")
+def open_place(script: str) -> BundlePlace:
+    """Where the bundle of a running restore.py lies."""
     try:
-        with open(path, "rb") as file:
-            raw = file.read()
+        return place_of_script(script)
+    except (OSError, ValueError) as error:
+        raise BundleDamaged(str(error)) from None
+
+
+def read_data(bundle: Any, digest: str) -> Dict[str, Any]:
+    """The content of data.msgpack, which must have this sha256 (any, if ``digest`` is ""). ``bundle`` is a place or a
+    path; a place is told where the bundle's store is."""
+    try:
+        place = place_of(bundle)
+        raw = place.content("data.msgpack")
     except OSError as error:
-        raise BundleDamaged("%s cannot be read: %s" % (path, error.strerror)) from None
+        raise BundleDamaged("data.msgpack of %s cannot be read: %s" % (bundle, error.strerror)) from None
+    except ValueError as error:
+        raise BundleDamaged(str(error)) from None
     if digest and hashlib.sha256(raw).hexdigest() != digest:
         raise BundleDamaged("data.msgpack is damaged or belongs to another restore.py (its sha256 differs)")
     try:
@@ -37,6 +48,7 @@ def read_data(directory: str, digest: str) -> Dict[str, Any]:
     except MsgpackError as error:
         raise BundleDamaged("data.msgpack is damaged: %s" % error) from None
     check_structure(data)
+    place.store = data.get("store", "")
     return data  # type: ignore[no-any-return]
 
 
@@ -46,10 +58,20 @@ def check_structure(data: Any) -> None:
         raise BundleDamaged("data.msgpack is not the data of a bundle")
     version = data.get("version")
     if version != BUNDLE_VERSION:
-        raise BundleDamaged("the bundle has format version %r, this script reads %d" % (version, BUNDLE_VERSION))
+        newer = type(version) is int and version > BUNDLE_VERSION
+        raise BundleDamaged(
+            "the bundle has format version %r, this script reads %d%s"
+            % (
+                version,
+                BUNDLE_VERSION,
+                ": use the restore.py that was written with it, or a newer nbdag" if newer else "",
+            )
+        )
     groups, blobs = data.get("groups"), data.get("blobs")
     if not isinstance(groups, list) or not isinstance(blobs, dict):
         raise BundleDamaged("data.msgpack has no groups")
+    if not isinstance(data.get("store", ""), str):
+        raise BundleDamaged("data.msgpack names a store that is no path")
     for digest, size in blobs.items():
         if not isinstance(digest, str) or len(digest) != 64 or not HEX_DIGITS.issuperset(digest):
             raise BundleDamaged("data.msgpack names a blob that is no sha256")
@@ -72,7 +94,7 @@ def _is_group(group: Any, blobs: Dict[str, int]) -> bool:
     for part in [group.get("head"), *regions]:
         if isinstance(part, bytes):
             sizes.append(len(part))
-        elif isinstance(part, dict) and part.get("blob") in blobs and blobs[part["blob"]] == part.get("size"):
+        elif isinstance(part, dict) and _is_blob(part, blobs):
             sizes.append(part["size"])
         else:
             return False
@@ -87,16 +109,34 @@ def _is_group(group: Any, blobs: Dict[str, int]) -> bool:
     return True
 
 
-def check_blobs(directory: str, data: Dict[str, Any], groups: Iterable[int], every_byte: bool) -> None:
-    """Compare sizes of all blobs, digests of the pickles of ``groups``; of everything, if ``every_byte``."""
+def _is_blob(part: Dict[str, Any], blobs: Dict[str, int]) -> bool:
+    """Whether a part names a blob of the bundle, and its size; of a packed one, a size that it can unpack to."""
+    digest, size = part.get("blob"), part.get("size")
+    if not isinstance(digest, str) or digest not in blobs or type(size) is not int or size < 0:
+        return False
+    if "codec" not in part:
+        return blobs[digest] == size
+    codec = part["codec"]
+    return isinstance(codec, str) and size <= MOST_UNPACKED.get(codec, 1 << 62) * blobs[digest]
+
+
+def check_blobs(bundle: Any, data: Dict[str, Any], groups: Iterable[int], every_byte: bool) -> None:
+    """Compare sizes of all blobs, digests of the pickles of ``groups``; of everything, if ``every_byte``. All that is
+    wrong is in the one error that it raises."""
+    place = place_of(bundle)
+    place.store = data.get("store", "")
+    wrong: List[str] = []
+    whole: Set[str] = set()
     for digest, size in data["blobs"].items():
-        path = os.path.join(directory, "blobs", digest)
         try:
-            found = os.stat(path).st_size
+            found = place.blob(digest)[2]
         except OSError:
-            raise BundleDamaged("blobs/%s is missing" % digest) from None
-        if found != size:
-            raise BundleDamaged("blobs/%s is damaged: %d bytes instead of %d" % (digest, found, size))
+            wrong.append(missing_blob(place, digest))
+            continue
+        if found == size:
+            whole.add(digest)
+        else:
+            wrong.append("blobs/%s is damaged: %d bytes instead of %d" % (digest, found, size))
     wanted: Set[str] = set()
     for number in groups:
         if not 0 <= number < len(data["groups"]):
@@ -104,31 +144,63 @@ def check_blobs(directory: str, data: Dict[str, Any], groups: Iterable[int], eve
         head = data["groups"][number]["head"]
         if isinstance(head, dict):
             wanted.add(head["blob"])
-    for digest in sorted(data["blobs"] if every_byte else wanted):
-        if digest_of_file(os.path.join(directory, "blobs", digest)) != digest:
-            raise BundleDamaged("blobs/%s is damaged: its content has another sha256" % digest)
+    for digest in sorted(whole if every_byte else wanted & whole):
+        try:
+            check_blob(place, digest)
+        except BundleDamaged as error:
+            wrong.append(str(error))
+    if wrong:
+        raise BundleDamaged("\n  ".join(dict.fromkeys(wrong)))
 
 
-def read_fallbacks(directory: str, data: Dict[str, Any]) -> Dict[str, Any]:
+def check_blob(place: BundlePlace, digest: str) -> None:
+    """Compare the digest of one blob."""
+    try:
+        path, offset, size = place.blob(digest)
+        found = digest_of_file(path, offset, size)
+    except OSError as error:
+        raise BundleDamaged("blobs/%s cannot be read: %s" % (digest, error.strerror)) from None
+    if found != digest:
+        raise BundleDamaged("blobs/%s is damaged: its content has another sha256" % digest)
+
+
+def missing_blob(place: BundlePlace, digest: str) -> str:
+    """What to say of a blob that is not there."""
+    lacking = place.lacks_store()
+    if lacking:
+        return (
+            "the store %s, which holds the large data, is not here: bring it, or set NBDAG_STORE to its place" % lacking
+        )
+    where = " (nor in the store %s)" % place.store if place.store else ""
+    return "blobs/%s is missing%s" % (digest, where)
+
+
+def read_fallbacks(bundle: Any, data: Dict[str, Any]) -> Dict[str, Any]:
     """The statements that make what cannot be loaded: ``{"steps": [...], "states": [...]}``. They are code, and so the
     digest of their blob is compared before they are read."""
     part = data.get("fallbacks")
     if isinstance(part, bytes):
         return unpack(part)  # type: ignore[no-any-return]
     digest = part["blob"] if isinstance(part, dict) else ""
-    path = os.path.join(directory, "blobs", digest)
-    if digest not in data["blobs"] or digest_of_file(path) != digest:
-        raise BundleDamaged("blobs/%s is damaged: its content has another sha256" % digest)
+    if digest not in data["blobs"]:
+        raise BundleDamaged("data.msgpack names a blob that it does not have")
+    place = place_of(bundle)
+    check_blob(place, digest)
+    path, offset, size = place.blob(digest)
     with open(path, "rb") as file:
-        return unpack(file.read())  # type: ignore[no-any-return]
+        file.seek(offset)
+        return unpack(file.read(size))  # type: ignore[no-any-return]
 
 
-def digest_of_file(path: str) -> str:
-    """The sha256 of a file's content."""
+def digest_of_file(path: str, offset: int = 0, size: int = -1) -> str:
+    """The sha256 of a file's content, or of ``size`` bytes of it from ``offset`` on."""
     found = hashlib.sha256()
     with open(path, "rb", buffering=0) as file:
-        while True:
-            piece = file.read(1 << 20)
+        file.seek(offset)
+        while size:
+            piece = file.read(1 << 20 if size < 0 else min(size, 1 << 20))
             if not piece:
-                return found.hexdigest()
+                break
+            size -= len(piece) if size > 0 else 0
             found.update(piece)
+    return found.hexdigest()

@@ -35,6 +35,7 @@ from nbdag.portable.canonical_code import (
     sorted_attributes,
 )
 from nbdag.portable.canonical_library import LIBRARY_ENCODERS
+from nbdag.portable.canonical_tables import TABLE_ENCODERS
 from nbdag.portable.contents import CONTENTS
 from nbdag.portable.objects import (
     base_labels,
@@ -316,7 +317,7 @@ def _encoder_of(cls: type) -> EncoderOf:
         if label in INCOMPARABLE_BASES:
             raise Incomparable(INCOMPARABLE_BASES[label])
     for label in labels:
-        encoder = BASE_ENCODERS.get(label) or LIBRARY_ENCODERS.get(label)
+        encoder = BASE_ENCODERS.get(label) or LIBRARY_ENCODERS.get(label) or TABLE_ENCODERS.get(label)
         if encoder is not None:
             return encoder
     if class_module(cls) == "itertools":

@@ -138,14 +138,12 @@ def _encode_timestamp(obj: Any) -> _Encoded:
 # ------------------------------------------------------------------------------------------------ scipy
 
 
-_SPARSE_PARTS = frozenset(["data", "indices", "indptr", "row", "col", "offsets", "rows", "coords"])
+_SPARSE_PARTS = frozenset(["data", "indices", "indptr", "row", "col", "offsets", "rows", "coords", "_dict"])
 
 
 def _encode_sparse(obj: Any) -> _Encoded:
     parts = instance_dict(obj) or {}
-    names = sorted(
-        name for name in parts if name in ("data", "indices", "indptr", "row", "col", "offsets", "rows", "coords")
-    )
+    names = sorted(name for name in parts if name in _SPARSE_PARTS)
     return ("sparse", _label(obj), tuple(obj.shape), tuple(names)), [parts[name] for name in names]
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import gc
 import io
-import os
-from typing import Any, Dict, List, Optional
+import types
+from typing import Any, Callable, Dict, List, Optional
 
+from nbdag.portable.places import place_of
 from nbdag.portable.restorers.definitions import pick_code
 from nbdag.portable.restorers.registry import NAMESPACE_RESTORERS, RESTORERS
+from nbdag.portable.unpacking import UnpackingReader
 
 try:
     from _pickle import Unpickler
@@ -22,21 +24,43 @@ except ImportError:  # PyPy
 RENAMED_MODULES = (
     ("numpy._core", "numpy.core"),
     ("numpy.core", "numpy._core"),
+    ("numpy.rec", "numpy"),
     ("pathlib._local", "pathlib"),
     ("pandas._libs.internals", "pandas.core.internals.blocks"),
 )
 
 
+FRAMES = 6  # statsmodels looks up to five frames above for the functions that a formula names
+
+
+def in_frames_of(namespace: Dict[str, Any], work: Callable[[], Any], depth: int) -> Any:
+    """What ``work`` returns, called from ``depth`` nested frames whose globals are ``namespace``.
+
+    A library that restores a formula looks for its functions where its caller lives, as it did in the notebook:
+
+        def double(x): return 2 * x
+        model = ols("y ~ double(x)", frame).fit()         # evaluates the formula again when it is unpickled
+    """
+    frame: Callable[..., Any] = types.FunctionType(_nested.__code__, namespace)
+    return frame(work, frame, depth)
+
+
+def _nested(_work: Callable[[], Any], _again: Callable[..., Any], _depth: int) -> Any:
+    return _again(_work, _again, _depth - 1) if _depth > 1 else _work()
+
+
 class Loading:
     """Loads groups of one bundle into one namespace."""
 
-    def __init__(self, directory: str, namespace: Dict[str, Any], eager: bool = False) -> None:
-        self.directory = directory
+    def __init__(self, directory: Any, namespace: Dict[str, Any], eager: bool = False) -> None:
+        self.place = place_of(directory)
         self.namespace = namespace
         self.eager = eager
+        self.eager_bytes = 0
         self._codes: Dict[Any, Any] = {}
         self._filenames: Dict[str, str] = {}
         self._nans: Dict[str, float] = {}
+        self._notes: List[str] = []
 
     def load(self, group: Dict[str, Any]) -> Dict[str, Any]:
         """The variables of ``group``, by name. Raises whatever their restorers raise."""
@@ -44,8 +68,9 @@ class Loading:
         collecting = gc.isenabled()
         gc.disable()  # four times faster for many small objects
         try:
-            with io.BytesIO(head) if isinstance(head, bytes) else open(self.blob_path(head["blob"]), "rb") as file:
-                names, values, patches, _ = GroupUnpickler(file, self, self._buffers(group)).load()
+            with io.BytesIO(head) if isinstance(head, bytes) else self._open(head) as file:
+                unpickler = GroupUnpickler(file, self, self._buffers(group))
+                names, values, patches, _ = in_frames_of(self.namespace, unpickler.load, FRAMES)
             for target, patch in patches:
                 self.patch(target, patch)
         finally:
@@ -57,6 +82,16 @@ class Loading:
         """Bring a definition that replay made to the state it had in the session."""
         RESTORERS["patch"](target, patch)
 
+    def note(self, text: str) -> None:
+        """Something to tell the user of the values that are being loaded; once is enough."""
+        if text not in self._notes:
+            self._notes.append(text)
+
+    def take_notes(self) -> List[str]:
+        """What there is to tell since the last call."""
+        notes, self._notes = self._notes, []
+        return notes
+
     def nan(self, name: str) -> float:
         """The NaN of this name, one object in all groups."""
         if "." in name:
@@ -64,9 +99,15 @@ class Loading:
             return found
         return self._nans.setdefault(name, float(name[0] + "nan"))
 
-    def blob_path(self, digest: str) -> str:
-        """Where a blob lies."""
-        return os.path.join(self.directory, "blobs", digest)
+    def _open(self, part: Any) -> Any:
+        """The content of a blob as a file to read."""
+        path, offset, size = self.place.blob(part["blob"])
+        # The unpickler looks ahead as far as the buffer goes, and whoever asked closes the file.
+        file = open(path, "rb", buffering=1 << 20)  # noqa: SIM115
+        file.seek(offset)
+        if "codec" in part:
+            return io.BufferedReader(UnpackingReader(file, size, part["size"], part["codec"]), 1 << 18)
+        return file
 
     def _buffers(self, group: Dict[str, Any]) -> List[Any]:
         """What the pickle's out-of-band buffers are, in order: pieces of the group's regions."""
@@ -86,21 +127,35 @@ class Loading:
             buffers.append(memory[offset : offset + length])
         return buffers
 
+    def page_words(self) -> str:
+        """Whether what was read lies on huge pages, in words."""
+        try:
+            with open("/sys/kernel/mm/transparent_hugepage/enabled", encoding="ascii") as file:
+                return (
+                    ", on small pages: this system has no huge ones" if "[never]" in file.read() else ", on huge pages"
+                )
+        except OSError:
+            return ""
+
     def _region(self, region: Any, alone: bool) -> memoryview:
         if isinstance(region, bytes):  # our array restorer copies what is read-only: the array owns its memory again
             return memoryview(region if alone else bytearray(region))
-        if self.eager:
+        if self.eager or "codec" in region:
             return memoryview(self._read(region))
         import mmap
 
-        with open(self.blob_path(region["blob"]), "rb") as file:
-            return memoryview(mmap.mmap(file.fileno(), region["size"], access=mmap.ACCESS_COPY))
+        path, offset, size = self.place.blob(region["blob"])
+        skipped = offset % mmap.ALLOCATIONGRANULARITY  # a mapping begins with a page
+        with open(path, "rb") as file:
+            mapped = mmap.mmap(file.fileno(), skipped + size, access=mmap.ACCESS_COPY, offset=offset - skipped)
+        return memoryview(mapped)[skipped:]
 
     def _read(self, region: Any) -> Any:
         """The blob in private memory, with huge pages where the system has them."""
         import mmap
 
         size = region["size"]
+        self.eager_bytes += size if self.eager else 0
         if hasattr(mmap, "MAP_PRIVATE") and hasattr(mmap, "MAP_ANONYMOUS"):
             memory: Any = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             if hasattr(mmap, "MADV_HUGEPAGE"):
@@ -108,7 +163,12 @@ class Loading:
         else:
             memory = bytearray(size)
         view = memoryview(memory)
-        with open(self.blob_path(region["blob"]), "rb", buffering=0) as file:
+        path, offset, stored = self.place.blob(region["blob"])
+        with open(path, "rb", buffering=0) as file:
+            file.seek(offset)
+            if "codec" in region:
+                UnpackingReader(file, stored, size, region["codec"]).fill(view)
+                return memory
             done = 0
             while done < size:
                 read = file.readinto(view[done:])

@@ -16,25 +16,23 @@ from __future__ import annotations
 import _pickle
 import gc
 import sys
-import threading
 import time
 import warnings
-from typing import Any, Callable, Dict, List, Mapping, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
-from nbdag.portable.additions import added_attributes, may_have_additions
-from nbdag.portable.blobs import CountingSink, HeadSink, SinkFailed, write_blob
+from nbdag.portable.blobs import CountingSink, HeadSink, SinkFailed, Writing
 from nbdag.portable.codecs.arrays import lessons_about_views
 from nbdag.portable.codecs.definitions import patches_of
-from nbdag.portable.codecs.registry import CODECS
-from nbdag.portable.encoder import GroupEncoder, Refused, belongs_to_nbdag
+from nbdag.portable.codecs.tensors import lessons_about_tensors
+from nbdag.portable.encoder import GroupEncoder, Refused
 from nbdag.portable.extents import regions_of
 from nbdag.portable.obstacle import path_to
+from nbdag.portable.picklers import LastPart, new_pickler
+from nbdag.portable.sampling import SamplingSink, packed_size, slices_of_region
 
 INLINE_LIMIT = 64 * 1024  # smaller buffers stand in data.msgpack: a file each would cost more than it saves
 RECURSION_LIMIT = 3000  # C frames; a higher limit of the session's own must not overrun the stack of its thread
-DEEP_STACK = 512 * 1024 * 1024  # bytes of address space, used as far as the structure is deep
 MOST_BYTES_WITH_NANS = 64 * 1024 * 1024  # a larger pickle is one of data, in which a NaN means a missing value
-STACK_OF_ONE_LEVEL = 2048  # bytes that one level of nesting takes on it: measured 500 to 1,300
 
 
 class Unstorable(Exception):
@@ -47,99 +45,64 @@ class Unstorable(Exception):
         self.reason = reason
 
 
-class _Rest:
-    """Pickled last; takes what the encoder has left for the end as its items."""
-
-
-class GroupPickler(_pickle.Pickler):
-    """A C pickler that asks the codecs first. ``current`` is the object it was last asked about."""
-
-    def __init__(self, sink: Any, encoder: GroupEncoder) -> None:
-        super().__init__(sink, 5, buffer_callback=encoder.take_buffer)
-        self.encoder = encoder
-        self.current: Any = None
-        self.codec_by_type: Dict[type, Any] = {}
-
-    def reducer_override(self, value: Any) -> Any:
-        """The reduction of ``value`` by the codec of its type, NotImplemented where pickle's own will do."""
-        self.current = value
-        kind = type(value)
-        try:
-            codec = self.codec_by_type[kind]
-        except KeyError:
-            codec = self.codec_by_type[kind] = self.codec_of(kind)
-        return NotImplemented if codec is None else codec(value, self.encoder)
-
-    def codec_of(self, kind: type) -> Any:
-        """The first codec that takes values of this type."""
-        if kind is _Rest:
-            return _reduce_rest
-        if belongs_to_nbdag(getattr(kind, "__module__", None)):
-            return _refuse_own
-        for choose in CODECS:
-            codec = choose(kind, self.encoder)
-            if codec is not None:
-                break
-        else:
-            codec = None
-        return _with_additions(codec) if may_have_additions(kind) else codec
-
-
-class NanPickler(GroupPickler):
-    """Also keeps apart which NaN is which: ``nan in [nan]`` asks for the very object. Four times as slow."""
-
-    def persistent_id(self, value: Any) -> Any:
-        """The name of a NaN, None for anything else."""
-        return None if type(value) is not float or value == value else self.encoder.name_of_nan(value)
-
-
-def _reduce_rest(value: Any, encoder: GroupEncoder) -> Any:
-    return encoder.restorer("rest"), (), None, encoder.drain()
-
-
-def _with_additions(codec: Any) -> Any:
-    """``codec`` for a type whose pickle drops what was hung on an object: that is set again when all else exists."""
-
-    def reduce(value: Any, encoder: GroupEncoder) -> Any:
-        added = added_attributes(value)
-        if added:
-            encoder.finish_later("additions", value, added)
-        return NotImplemented if codec is None else codec(value, encoder)
-
-    return reduce
-
-
-def _refuse_own(value: Any, encoder: GroupEncoder) -> Any:
-    raise Refused(value, "it belongs to nbdag itself")
+# Anything else comes from a value, also what is no Exception: the panic of a library written in Rust.
+NOT_OF_VALUES = (KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
 def measure_group(values: Mapping[str, Any], by_name: Mapping[int, str], namespace: Dict[str, Any]) -> Dict[str, Any]:
-    """``{"bytes": stored size, "seconds": time to encode without writing}``; raises :class:`Unstorable`.
+    """``{"bytes": stored size, "seconds": time to encode without writing, "modules": what the reader needs}``.
 
-    Buffers are counted, not copied.
+    Buffers are counted, not copied. Raises :class:`Unstorable`.
     """
     started = time.perf_counter()
     encoder, sink = _pickle_group(values, by_name, namespace, CountingSink)
     regions, _ = regions_of(encoder.extents)
     size = sink.size + sum(region.size() for region in regions)
-    return {"bytes": size, "seconds": time.perf_counter() - started}
+    modules = sorted({module.partition(".")[0] for module in encoder.modules} - {"builtins"})
+    return {"bytes": size, "seconds": time.perf_counter() - started, "modules": modules}
+
+
+def weigh_group(values: Mapping[str, Any], by_name: Mapping[int, str], namespace: Dict[str, Any]) -> Dict[str, int]:
+    """``{"bytes": stored size, "packed": about what it would be if its blobs were packed}``; raises Unstorable."""
+    encoder, sink = _pickle_group(values, by_name, namespace, SamplingSink)
+    size, packed = sink.size, packed_size(sink.size, sink.slices) if sink.size >= INLINE_LIMIT else sink.size
+    for region in regions_of(encoder.extents)[0]:
+        size += region.size()
+        large = region.size() >= INLINE_LIMIT
+        packed += packed_size(region.size(), list(slices_of_region(region))) if large else region.size()
+    return {"bytes": size, "packed": packed}
 
 
 def write_group(
-    values: Mapping[str, Any], by_name: Mapping[int, str], namespace: Dict[str, Any], directory: str
+    values: Mapping[str, Any],
+    by_name: Mapping[int, str],
+    namespace: Dict[str, Any],
+    directory: str,
+    held: Mapping[int, str] = {},
+    check: Callable[[GroupEncoder], None] = lambda encoder: None,
+    writing: Optional[Writing] = None,
 ) -> Dict[str, Any]:
     """Write the group's buffers of 64 KiB and more to ``directory/blobs/<sha256>``; returns its JSON-able index.
 
-    ``docs/format.md`` explains the index; bytes stand in it as base64. Raises :class:`Unstorable`, and OSError
-    where the disk is full or read-only; then no part of a blob is left under its final name.
+    ``docs/format.md`` explains the index; bytes stand in it as base64. ``held`` are values by id that the reader has
+    under these names already: they are referred to, and ``check`` may look at what was pickled besides. ``writing`` is
+    given where several groups are written as one. Raises :class:`Unstorable`, and OSError where the disk is full or
+    read-only; then no part of a blob is left under its final name.
     """
-    encoder, sink = _pickle_group(values, by_name, namespace, lambda: HeadSink(directory, INLINE_LIMIT))
+    writing = writing or Writing(directory, INLINE_LIMIT)
+    advance = writing.advance
+    encoder, sink = _pickle_group(values, by_name, namespace, lambda: HeadSink(directory, INLINE_LIMIT, advance), held)
+    try:
+        check(encoder)
+    except BaseException:
+        sink.discard()
+        raise
     head = sink.finish()
     regions, places = regions_of(encoder.extents)
     return {
         "names": list(values),
         "head": head,
-        "regions": [write_blob(directory, region.memory(), INLINE_LIMIT) for region in regions],
+        "regions": writing.regions(regions),
         "buffers": [[region, offset, length, own] for region, offset, length, own in places],
         "needs": sorted(encoder.needs),
         "modules": sorted({module.partition(".")[0] for module in encoder.modules} - {"builtins"}),
@@ -148,28 +111,33 @@ def write_group(
 
 
 def _pickle_group(
-    values: Mapping[str, Any], by_name: Mapping[int, str], namespace: Dict[str, Any], new_sink: Callable[[], Any]
+    values: Mapping[str, Any],
+    by_name: Mapping[int, str],
+    namespace: Dict[str, Any],
+    new_sink: Callable[[], Any],
+    held: Mapping[int, str] = {},
 ) -> Tuple[GroupEncoder, Any]:
-    """Pickle into a new sink. What is too deep for recursion is tried flat, then flat on a large stack."""
+    """Pickle into a new sink. What is too deep for recursion is tried flat, then without recursion at all."""
     options: Dict[str, Any] = {}
     while True:
         encoder = GroupEncoder(by_name, namespace, options)
+        encoder.held = held
         sink = new_sink()
-        pickler = (NanPickler if "nans" in options else GroupPickler)(sink, encoder)
+        pickler = new_pickler(sink, encoder)
         try:
             _dump(pickler, values)
+            if held:
+                encoder.pickled = frozenset(pickler.memo.copy())
         except BaseException as error:
             sink.discard()
             if isinstance(error, SinkFailed):
                 raise error.cause from None
-            if isinstance(error, RecursionError) and "flat" not in options:
-                options = dict(options, flat=True)
-            elif isinstance(error, RecursionError) and "stack" not in options and _stack_is_the_limit():
-                options = dict(options, stack=DEEP_STACK)
-            elif isinstance(error, Exception):
-                raise _unstorable(error, pickler, values) from None
-            else:
+            if isinstance(error, NOT_OF_VALUES):
                 raise
+            if isinstance(error, RecursionError) and "deep" not in options:
+                options = dict(options, deep=True) if options.pop("flat", False) else dict(options, flat=True)
+            else:
+                raise _unstorable(error, pickler, values) from None
             continue
         if sink.nan and "nans" not in options and sink.size <= MOST_BYTES_WITH_NANS:
             options = dict(options, nans=True)
@@ -180,59 +148,34 @@ def _pickle_group(
             options = dict(options, alone=alone)
             sink.discard()
             continue
+        spans = lessons_about_tensors(encoder)
+        if spans is not None:
+            options = dict(options, spans=spans)
+            sink.discard()
+            continue
         return encoder, sink
 
 
-def _dump(pickler: GroupPickler, values: Mapping[str, Any]) -> None:
-    """One pickle of the whole group, on a thread with a large stack where the options say so."""
+def _dump(pickler: Any, values: Mapping[str, Any]) -> None:
+    """One pickle of the whole group."""
     encoder = pickler.encoder
-    root = (list(values), list(values.values()), patches_of(values, encoder), _Rest())
-    stack = encoder.options.get("stack")
+    root = (list(values), list(values.values()), patches_of(values, encoder), LastPart())
     limit = sys.getrecursionlimit()
     collecting = gc.isenabled()
     gc.disable()  # weak caches must not lose entries between the memo and the write
     try:
         with warnings.catch_warnings(), encoder:
             warnings.simplefilter("ignore")
-            if stack is None:
-                if limit > RECURSION_LIMIT:
-                    sys.setrecursionlimit(RECURSION_LIMIT)
-                pickler.dump(root)
-            else:
-                sys.setrecursionlimit(stack // STACK_OF_ONE_LEVEL)
-                _on_large_stack(lambda: pickler.dump(root), stack)
+            if limit > RECURSION_LIMIT:
+                sys.setrecursionlimit(RECURSION_LIMIT)
+            pickler.dump(root)
     finally:
         sys.setrecursionlimit(limit)
         if collecting:
             gc.enable()
 
 
-def _stack_is_the_limit() -> bool:
-    """Whether a larger stack allows deeper recursion in C: not on Python 3.12 and 3.13, which count frames."""
-    return sys.version_info < (3, 12) or sys.version_info >= (3, 14)
-
-
-def _on_large_stack(call: Callable[[], Any], size: int) -> None:
-    raised: List[BaseException] = []
-
-    def run() -> None:
-        try:
-            call()
-        except BaseException as error:
-            raised.append(error)
-
-    before = threading.stack_size(size)
-    try:
-        thread = threading.Thread(target=run)
-        thread.start()
-    finally:
-        threading.stack_size(before)
-    thread.join()
-    if raised:
-        raise raised[0]
-
-
-def _unstorable(error: Exception, pickler: GroupPickler, values: Mapping[str, Any]) -> Unstorable:
+def _unstorable(error: BaseException, pickler: Any, values: Mapping[str, Any]) -> Unstorable:
     """What went wrong in words, and the way from a variable to the object that is to blame."""
     if isinstance(error, Refused):
         offender, reason = error.value, error.reason

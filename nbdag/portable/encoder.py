@@ -7,7 +7,7 @@ import math
 import struct
 import sys
 import types
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, Optional, Set, Tuple
 
 from nbdag.portable.extents import BufferExtent, address_of
 from nbdag.portable.sources import Sources
@@ -30,6 +30,14 @@ class Refused(Exception):
         self.reason = reason
 
 
+class StandIn:
+    """Made by a codec to be pickled in the place of something that several values refer to."""
+
+    def reduce(self, encoder: GroupEncoder) -> Any:
+        """What ``__reduce_ex__`` would return."""
+        raise NotImplementedError
+
+
 class GroupEncoder:
     """What the codecs of one group share: names, memory, what is left for the end, and what the target will need."""
 
@@ -45,7 +53,12 @@ class GroupEncoder:
         self.needs: Set[str] = set()
         self.modules: Set[str] = set()
         self.restorers: Set[str] = set()
+        self.held: Mapping[int, str] = {}  # values that the reader has under these names
+        self.pickled: FrozenSet[int] = frozenset()  # ids of all objects in the pickle, where some are held
         self.private: Set[int] = set()  # arrays that share memory with nothing once restored
+        self.mappings: Dict[int, Any] = {}  # what is pickled for each mapping of a file
+        self.windows: Set[int] = set()  # arrays that hold what a window of a mapping shows
+        self.tensor_memories: Dict[int, Any] = {}  # what is pickled for each storage of torch
         self.object_views: Dict[int, List[Any]] = {}  # views of arrays of objects, by their base
         self.object_bases: Set[int] = set()
         self.kept: List[Any] = []  # made while pickling; must live as long as the pickler's memo of addresses

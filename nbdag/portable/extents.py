@@ -6,6 +6,10 @@ Every buffer that leaves a pickle is an :class:`BufferExtent`: an address and a 
     a = numpy.arange(10); b = a[2:5]; c = a[::-1]         memory of a, c   |----------|      one region of 80 bytes
                                                           memory of b        |---|           b is its bytes 16 to 40
 
+Parts of one array that nothing names stay parts of one array, where little lies between them:
+
+    x, y = numpy.random.rand(2, 1000)                     memory of x, y   |-----||-----|    one: x.base is y.base
+
 A view alone stores what it spans and not its base. A view that spans much more than it holds (one column of a wide
 array) and overlaps nothing is gathered into a compact copy. Nothing is copied before it is written.
 """
@@ -13,7 +17,7 @@ array) and overlaps nothing is gathered into a compact copy. Nothing is copied b
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 SPARSE = 2  # a view that spans more than this many times what it holds is gathered when it stands alone
 
@@ -23,10 +27,11 @@ class BufferExtent:
 
     ``own`` tells buffers that our array restorer reads (it copies what it is given read-only) from those that a
     library's own restorer gets. ``private`` extents share memory with nothing after the restore, whatever they
-    overlap now. ``gather`` makes the compact form of a sparse view.
+    overlap now. ``family`` is the id of the array that owns the memory, for views. ``gather()`` makes the compact form
+    of a sparse view, ``gather.pieces()`` the same piece by piece.
     """
 
-    __slots__ = ("address", "gather", "keep", "length", "own", "private")
+    __slots__ = ("address", "family", "gather", "keep", "length", "own", "private")
 
     def __init__(
         self,
@@ -35,9 +40,11 @@ class BufferExtent:
         keep: Any,
         own: bool = False,
         private: bool = False,
-        gather: Optional[Callable[[], memoryview]] = None,
+        gather: Optional[Any] = None,
+        family: Optional[int] = None,
     ) -> None:
         self.address = address
+        self.family = family
         self.length = length
         self.keep = keep
         self.own = own
@@ -59,8 +66,17 @@ class Region:
         """The bytes of the region: the session's own memory, or the compact copy of a lone sparse view."""
         extent = self.extents[0][1]
         if len(self.extents) == 1 and extent.gather is not None:
-            return extent.gather()
+            return extent.gather()  # type: ignore[no-any-return]
         return memoryview((ctypes.c_ubyte * self.length).from_address(self.start)).cast("B")
+
+    def is_gathered(self) -> bool:
+        """Whether :meth:`memory` makes a copy."""
+        return len(self.extents) == 1 and self.extents[0][1].gather is not None
+
+    def pieces(self) -> Iterator[memoryview]:
+        """The bytes of :meth:`memory` one after another; of a compact copy only some megabytes exist at a time."""
+        gather = self.extents[0][1].gather if self.is_gathered() else None
+        yield from [self.memory()] if gather is None else gather.pieces()
 
     def size(self) -> int:
         """How many bytes :meth:`memory` will have."""
@@ -80,7 +96,7 @@ def regions_of(extents: List[BufferExtent]) -> Tuple[List[Region], List[Tuple[in
     for number in order:
         extent = extents[number]
         last = regions[-1] if regions else None
-        if last is not None and extent.address < last.start + last.length:
+        if last is not None and (extent.address < last.start + last.length or are_parts(last, extent)):
             last.length = max(last.length, extent.address + extent.length - last.start)
             last.extents.append((number, extent))
         else:
@@ -96,6 +112,14 @@ def regions_of(extents: List[BufferExtent]) -> Tuple[List[Region], List[Tuple[in
             length = region.size() if len(region.extents) == 1 else extent.length
             places[number] = (index, extent.address - region.start, length, extent.own)
     return regions, places
+
+
+def are_parts(region: Region, extent: BufferExtent) -> bool:
+    """Whether ``extent``, behind ``region``, is of the same array, and little lies between them."""
+    if extent.family is None or all(other.family != extent.family for _, other in region.extents):
+        return False
+    gap = extent.address - region.start - region.length
+    return gap <= region.length + extent.length
 
 
 class _PyBuffer(ctypes.Structure):

@@ -36,6 +36,7 @@ REACH_LEAF = 15  # may be shared; leads nowhere
 REACH_WEAK = 16  # weak reference
 
 REACH_MODULE = 17
+REACH_TENSOR = 18  # torch
 
 _BUILTIN_KINDS: Dict[type, int] = {
     list: REACH_CONTAINER,
@@ -120,6 +121,8 @@ def _classify(cls: type) -> int:
     labels = base_labels(cls)
     if "numpy.ndarray" in labels:
         return REACH_ARRAY
+    if "torch.Tensor" in labels:
+        return REACH_TENSOR
     if not {"numpy.void", "numpy.flatiter", "numpy.nditer"}.isdisjoint(labels):
         return REACH_BORROWED  # a record taken from an array writes into the array
     if not _NEUTRAL.isdisjoint(labels) or labels[0].partition(".")[0] in _NEUTRAL_PACKAGES:

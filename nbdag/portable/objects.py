@@ -271,7 +271,7 @@ class ForeignGlobals:
             kind = type(value)
             if kind in _UNINTERESTING or key in _IMPORT_MACHINERY:
                 continue
-            if isinstance(value, type):
+            if issubclass(kind, type):
                 if _RAW_MODULE.__get__(value) != module:
                     continue
                 members = class_namespace(value)

@@ -165,6 +165,25 @@ def miss_withheld(names: List[str]) -> Optional[str]:
     return "environment variables that look like credentials were left behind: %s" % ", ".join(names)
 
 
+def miss_modules(reasons: Dict[str, str]) -> Optional[str]:
+    """Modules beside the notebook whose text held credentials are for the user to bring."""
+    if all(is_there(name) for name in reasons):
+        return None
+    return "modules beside the notebook were left behind, as their text holds what looks like a credential: %s" % (
+        ", ".join(sorted(reasons))
+    )
+
+
+def is_there(module: str) -> bool:
+    """Whether a module can be imported; nothing is."""
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(module.partition(".")[0]) is not None
+    except (ImportError, ValueError):
+        return False
+
+
 def apply_path(change: Dict[str, Any]) -> Optional[str]:
     """Add the session's entries to ``sys.path``; entries that only the old machine had are not missed."""
     sys.path[:0] = [entry for entry in change["front"] if entry not in sys.path]
@@ -194,6 +213,7 @@ STATE_TARGETS: Dict[str, Tuple[Tuple[str, Callable[[Any], Optional[str]]], ...]]
     "before": (
         ("environ", apply_environ),
         ("withheld", miss_withheld),
+        ("withheld_modules", miss_modules),
         ("path", apply_path),
         ("cwd", apply_cwd),
         ("interpreter", apply_interpreter),

@@ -56,6 +56,7 @@ class Recorder:
         self.frames: List[Frame] = []
         self.definitions: Dict[str, Any] = {}  # name -> (id of the value, "function" or "class")
         self.behind: Set[str] = set()  # names that changed while nothing was running
+        self.mistrusted: Set[str] = set()  # names that were restored, and may not be what the history says of them
         self.diagnostics: List[Record] = []
         self.cwd = working_directory()
         self.random: Dict[str, Any] = raw_states()
@@ -119,6 +120,7 @@ class Recorder:
         began, cpu = time.perf_counter(), time.process_time()
         self.budget.earn(cpu - self.left_at)
         self.busy.add(thread)
+        deaf_already = thread in self.listener.muted
         self.listener.muted.add(thread)
         REFRESH_SELDOM[0] = True
         try:
@@ -129,7 +131,8 @@ class Recorder:
             self.note("recorder", "error", f"the recorder failed in {work.__name__}: {fault_text(fault)}")
         finally:
             self.busy.discard(thread)
-            self.listener.muted.discard(thread)
+            if not deaf_already:
+                self.listener.muted.discard(thread)
             REFRESH_SELDOM[0] = False
             self.hook_seconds += time.perf_counter() - began
             self.left_at = time.process_time()
@@ -425,7 +428,7 @@ class Recorder:
         for name, value in items.items():
             self.watch.look(name, value)
         self.watch.link(self.reacher, items, list(items))
-        self.behind = set()
+        self.behind = set(self.mistrusted)
 
 
 def is_class_named(value: Any, name: str) -> bool:

@@ -200,3 +200,13 @@ def fault_in_words(error: BaseException, step: Replay, filename: str) -> str:
     text = str(error).strip().split("\n")[0]
     what = type(error).__name__ + (": " + text if text else "")
     return "%s, line %d: %s" % (step.cell, line or step.line, what[:300])
+
+
+def traceback_text(error: BaseException) -> List[str]:
+    """The traceback of replayed code, from its cell on."""
+    import traceback
+
+    inner = error.__traceback__
+    while inner is not None and not inner.tb_frame.f_code.co_filename.startswith("<cell"):
+        inner = inner.tb_next
+    return ["".join(traceback.format_exception(type(error), error, inner or error.__traceback__))]

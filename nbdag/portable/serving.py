@@ -8,11 +8,10 @@ https://docs.jupyter.org/en/latest/use/jupyter-directories.html
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import Any, Dict, List
 
-KERNEL_NAME = re.compile(r"[A-Za-z0-9._-]+\Z")  # what jupyter_client takes
+KERNEL_NAME = r"[A-Za-z0-9._-]+\Z"  # what jupyter_client takes
 
 
 def jupyter_data_directory() -> str:
@@ -43,9 +42,17 @@ def kernel_command(script: str, connection_file: str) -> List[str]:
         connection_file,
         # A bundle that was moved away: no kernel is better than one without the variables.
         application + "exec_lines=if not __import__('os').path.isfile(%r): __import__('os')._exit(1)" % script,
-        application + "exec_files=" + script,
+        application + running(script),
         application + "hide_initial_ns=False",  # %who lists the variables
     ]
+
+
+def running(script: str) -> str:
+    """The option that has a kernel run ``script``; the one in an archive is no file that it could be given."""
+    if script.endswith(".py"):
+        return "exec_files=" + script
+    read = "__import__('zipfile').ZipFile(%r).read('__main__.py')" % script
+    return "exec_lines=exec(compile(%s, %r, 'exec'))" % (read, script)
 
 
 def install_kernel(name: str, script: str, title: str) -> str:
@@ -54,19 +61,22 @@ def install_kernel(name: str, script: str, title: str) -> str:
     Raises ValueError for a name that Jupyter would not take or that belongs to another kernel.
     """
     import json
+    import re
 
-    if not KERNEL_NAME.match(name):
+    if not re.match(KERNEL_NAME, name):
         raise ValueError("a kernel's name is made of letters, digits, '.', '_' and '-': %r is not" % name)
     directory = os.path.join(jupyter_data_directory(), "kernels", name.lower())
     path = os.path.join(directory, "kernel.json")
     if os.path.lexists(directory) and not is_ours(path):
         raise ValueError("%s belongs to another kernel; choose another name" % directory)
     os.makedirs(directory, exist_ok=True)
+    bundle = os.path.abspath(script)
+    bundle = os.path.dirname(bundle) if bundle.endswith(".py") else bundle
     spec = {
         "argv": kernel_command(script, "{connection_file}"),
         "display_name": title,
         "language": "python",
-        "metadata": {"debugger": True, "nbdag": {"bundle": os.path.dirname(os.path.abspath(script))}},
+        "metadata": {"debugger": True, "nbdag": {"bundle": bundle}},
     }
     unfinished = path + ".new"
     with open(unfinished, "w", encoding="utf-8") as file:

@@ -17,7 +17,7 @@ import __future__
 import ast
 import linecache
 from types import CodeType
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 # Cells may hold a top-level await.
 CELL_FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
@@ -53,15 +53,28 @@ class Sources:
             if code.co_flags & getattr(__future__, name).compiler_flag & ~0xFF
         )
         for text in _candidate_texts(code):
-            alike = [
-                found
-                for found in self._codes_of(text, features)
-                if found.co_name == code.co_name and found.co_firstlineno == code.co_firstlineno
-            ]
+            alike = self._alike(self._codes_of(text, features), code)
             for ordinal, found in enumerate(alike):
                 if same_code(found, code):
                     return CodePlace(text, code.co_name, code.co_firstlineno, ordinal, features)
+            apart = self._alike(self._codes_apart(text, features), code)
+            for ordinal, found in enumerate(apart):
+                if len(apart) == len(alike) and same_code(found, code):
+                    return CodePlace(text, code.co_name, code.co_firstlineno, ordinal, features)
         return None
+
+    @staticmethod
+    def _alike(codes: List[CodeType], code: CodeType) -> List[CodeType]:
+        """Those of the same name that begin in the same line."""
+        return [
+            found for found in codes if found.co_name == code.co_name and found.co_firstlineno == code.co_firstlineno
+        ]
+
+    def _codes_apart(self, text: str, features: Tuple[str, ...]) -> List[CodeType]:
+        key = (text, ("apart", *features))
+        if key not in self._compiled:
+            self._compiled[key] = list(codes_of_statements(text, "<source>", features))
+        return self._compiled[key]
 
     def _codes_of(self, text: str, features: Tuple[str, ...]) -> List[CodeType]:
         key = (text, features)
@@ -70,8 +83,22 @@ class Sources:
         return self._compiled[key]
 
 
-def codes_of_text(text: str, filename: str, features: Tuple[str, ...]) -> Iterator[CodeType]:
-    """Every code object of ``text`` in the order of the source; nothing where it does not compile."""
+def codes_of_statements(text: str, filename: str, features: Tuple[str, ...]) -> Iterator[CodeType]:
+    """The same with each statement compiled by itself, as IPython does it.
+
+    # import os; f = lambda: os.getcwd()
+    # compiled as one, os is known to be a module, and the call is one of a plain function and not of a method
+    """
+    try:
+        statements: Any = compile(text, filename, "exec", CELL_FLAGS | ast.PyCF_ONLY_AST, True).body
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    for statement in statements:
+        yield from codes_of_text(ast.Module([statement], []), filename, features)
+
+
+def codes_of_text(text: Any, filename: str, features: Tuple[str, ...]) -> Iterator[CodeType]:
+    """Every code object of ``text`` (or of its tree) in the order of the source; nothing where it does not compile."""
     flags = CELL_FLAGS
     for name in features:
         flags |= getattr(__future__, name).compiler_flag

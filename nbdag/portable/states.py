@@ -177,7 +177,8 @@ class StateReducer:
         attributes = [
             (name, value)
             for name, value in list(class_namespace(cls).items())
-            if name not in _CLASS_MACHINERY and not (name == "__annotations__" and not value)
+            if name not in _CLASS_MACHINERY
+            and not (name == "__annotations__" and not value)
             # A | B of a Flag leaves a member without a name behind, for the next time.
             and not (name in ("_value2member_map_", "_unhashable_values_map_") and enum.Enum in mro_of(cls))
         ]

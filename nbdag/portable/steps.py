@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Sequence, Set, Tuple
 
+from nbdag.portable.namespace import word_set
+
+# Of the standard library, and soon imported.
+PLAIN_MODULES = word_set(
+    "builtins collections copyreg datetime decimal fractions functools itertools operator types uuid"
+)
+# Code that mentions one of these may reach names of the session that it does not mention.
+REACHES_ANY_NAME = word_set(
+    "exec eval compile globals locals vars setattr delattr getattr __main__ __dict__ __import__ get_ipython importlib "
+    "runpy inspect gc ctypes"
+)
+
 
 class Load:
     """Put stored values into the namespace: group ``group`` of data.msgpack."""
@@ -18,6 +30,7 @@ class Replay:
 
     ``files`` are what it reads: (path as spelled, absolute path then, size, sha256 or ""). ``random_state`` is the
     number of the states of the random generators to begin with. ``may_fail``: it raised in the session too.
+    ``seconds`` is what it took there.
     """
 
     def __init__(
@@ -31,6 +44,7 @@ class Replay:
         files: Tuple[Tuple[str, str, int, str], ...] = (),
         cwd: str = "",
         may_fail: bool = False,
+        seconds: float = 0.0,
     ) -> None:
         self.code = code
         self.cell = cell
@@ -41,6 +55,7 @@ class Replay:
         self.files = files
         self.cwd = cwd
         self.may_fail = may_fail
+        self.seconds = seconds
 
 
 def select_steps(plan: Sequence[Any], groups: List[Dict[str, Any]], wanted: Set[str]) -> List[Any]:
@@ -58,11 +73,35 @@ def select_steps(plan: Sequence[Any], groups: List[Dict[str, Any]], wanted: Set[
     return chosen[::-1]
 
 
+def ready_first(plan: Sequence[Any], groups: List[Dict[str, Any]]) -> List[Any]:
+    """``plan`` with what needs no library and no code of the notebook in front: there before a library is imported.
+
+    A load goes before replays only if none of them mentions one of its names, or could reach them without a name.
+    """
+    early: List[Load] = []
+    rest: List[Any] = []
+    mentioned: Set[str] = set()
+    for number, step in enumerate(plan):
+        if isinstance(step, Load):
+            group = groups[step.group]
+            alone = not group.get("needs") and "handle" not in group.get("restorers", ())
+            if alone and PLAIN_MODULES.issuperset(group.get("modules", ())) and mentioned.isdisjoint(step.names):
+                early.append(step)
+                continue
+        else:
+            found = names_mentioned(step.code)
+            if not REACHES_ANY_NAME.isdisjoint(found) or ("import" in found and "*" in step.code):
+                return early + rest + list(plan[number:])
+            mentioned |= found.union(step.names)
+        rest.append(step)
+    return early + rest
+
+
 def names_mentioned(code: str) -> Set[str]:
     """Every identifier that ``code`` could look up, inside its functions and its strings too."""
-    import re
+    from re import findall
 
-    return set(re.findall(r"[^\W\d]\w*", code))
+    return set(findall(r"[^\W\d]\w*", code))
 
 
 def names_read(code: str) -> Set[str]:

@@ -42,6 +42,7 @@ from nbdag.portable.kinds import (
     REACH_MODULE,
     REACH_PLAIN,
     REACH_SUSPENDED,
+    REACH_TENSOR,
     REACH_THROUGH,
     REACH_VIEW,
     REACH_WEAK,
@@ -67,6 +68,7 @@ from nbdag.portable.objects import (
     only_atoms,
     wraps_session_function,
 )
+from nbdag.portable.tensor_reach import tensor_reach
 
 MemoryExtent = Tuple[int, int, bool]  # first byte, byte after the last, whether anybody may write there
 
@@ -275,6 +277,13 @@ def _expand_array(walk: ObjectWalk, obj: Any) -> None:
         walk.extents.append(extent)
 
 
+def _expand_tensor(walk: ObjectWalk, tensor: Any) -> None:
+    held, extents = tensor_reach(tensor)
+    walk.ids.add(id(tensor))
+    walk.level.extend(held)
+    walk.extents.extend(extents)
+
+
 def _is_writable_owner(owner: Any) -> bool:
     """Whether anybody may write into memory that an array borrows from ``owner`` (None: the array's own memory)."""
     if type(owner) is memoryview:
@@ -396,5 +405,6 @@ _EXPAND: Dict[int, Callable[[ObjectWalk, Any], None]] = {
     REACH_INDEX: _expand_index,
     REACH_BLOCKS: _expand_blocks,
     REACH_BORROWED: _expand_borrowed,
+    REACH_TENSOR: _expand_tensor,
     REACH_WEAK: _expand_weak,
 }

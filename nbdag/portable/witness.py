@@ -77,8 +77,15 @@ def restore_and_testify(script: str, names: List[str], path: str) -> None:
     sys.argv = [script]
     begun = time.perf_counter()
     status = 0
-    with open(script, encoding="utf-8") as file:
-        code = compile(file.read(), script, "exec")
+    if script.endswith(".py"):
+        with open(script, encoding="utf-8") as file:
+            text = file.read()
+    else:
+        import zipfile
+
+        with zipfile.ZipFile(script) as archive:
+            text = archive.read("__main__.py").decode("utf-8")
+    code = compile(text, script, "exec")
     try:
         exec(code, main.__dict__)
     except SystemExit as end:

@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 
 from nbdag.portable.additions import added_attributes, may_have_additions
+from nbdag.portable.decode import Loading
 from nbdag.portable.digest import digest
 from nbdag.portable.encode import Unstorable
-from tests.portable.session import Session
+from tests.portable.session import Session, as_in_bundle
 
 # ------------------------------------------------------------------------------------------------ arrays
 
@@ -75,12 +76,53 @@ def test_a_masked_array_a_matrix_and_records(tmp_path: Path) -> None:
     assert after["r"].n.tolist() == [1] and type(after["r"][0]) is type(session["r"][0])
 
 
-def test_a_mapped_file_becomes_an_ordinary_array(tmp_path: Path) -> None:
-    np.arange(10).tofile(tmp_path / "data")
+@pytest.mark.parametrize("mode", ["r", "r+", "c"])
+def test_a_mapped_file_is_mapped_again_where_it_is_the_same(mode: str, tmp_path: Path) -> None:
+    np.arange(100).tofile(tmp_path / "data")
     session = Session()
-    session.namespace["a"] = np.memmap(tmp_path / "data", np.int64)
-    after = session.move(tmp_path, "a")["a"]
-    assert type(after) is np.ndarray and after.tolist() == list(range(10))
+    mapped = np.memmap(tmp_path / "data", np.int64, mode, offset=80)  # type: ignore[call-overload]
+    if mode == "c":
+        mapped[3] = -5
+    session.namespace.update(a=mapped, b=mapped[10:20], c=np.asarray(mapped).reshape(9, 10), d=mapped + 1)
+    after = session.move(tmp_path, "a b c d").namespace
+    assert [type(after[name]) for name in "abcd"] == [type(session[name]) for name in "abcd"]
+    assert all(after[name].tolist() == session[name].tolist() for name in "abcd")
+    assert (after["a"].mode, after["a"].offset, after["a"].filename) == (mode, 80, mapped.filename)
+    if mode == "r":
+        assert not after["a"].flags.writeable and not after["c"].flags.writeable
+    else:
+        after["b"][0] = 77
+        assert after["a"][10] == 77 and after["c"][1, 0] == 77
+        after["a"].flush()
+        assert np.fromfile(tmp_path / "data", np.int64)[20] == (77 if mode == "r+" else 20)
+
+
+@pytest.mark.parametrize("what", ["changed", "shorter", "gone"])
+def test_an_array_over_a_file_that_is_not_the_same_is_an_ordinary_one_and_that_is_said(
+    what: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "data"
+    np.arange(100).tofile(path)
+    session = Session()
+    session.namespace["a"] = np.memmap(path, np.int64, "r+")
+    session.namespace["b"] = session["a"][3:]
+    index = session.encode(tmp_path, "a b")
+    path.unlink()
+    if what != "gone":
+        np.arange(100 if what == "changed" else 50)[::-1].tofile(path)
+    target = Session()
+    loading = Loading(str(tmp_path), target.namespace)
+    target.namespace.update(loading.load(as_in_bundle(index)))
+    assert type(target["a"]) is np.ndarray and target["a"].tolist() == list(range(100))
+    target.run("b[0] = 9; assert a[3] == 9")
+    assert "which it was mapped from" in loading.take_notes()[0]
+
+
+def test_a_record_taken_from_an_array_writes_into_it(tmp_path: Path) -> None:
+    session = Session().run(
+        "import numpy as np", "a = np.zeros((2, 3), [('x', 'i4'), ('y', 'f8')]); b = a[1, 2]; c = b.copy()"
+    )
+    session.move(tmp_path, "a b c").run("b['x'] = 7; c['x'] = 8; assert a['x'].tolist() == [[0, 0, 0], [0, 0, 7]]")
 
 
 def test_what_was_hung_on_a_value_comes_along_where_its_own_pickle_drops_it(tmp_path: Path) -> None:

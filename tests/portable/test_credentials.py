@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import random
+import string
+import uuid
 from typing import Any
 
 import pytest
 
-from nbdag.portable.credentials import known_form, known_form_in_bytes, looks_like_credential
+from nbdag.portable.credentials import (
+    MOST_LOOKS,
+    known_form,
+    known_form_in_bytes,
+    looks_drawn,
+    looks_like_credential,
+    texts_of,
+)
 
 LETTERS = "q7Zk2Lm9Xw4Rt8Vb1Nc6Yd3Fg5Hj0PsAeUiOq7Zk2Lm9Xw4Rt8Vb1Nc6Yd3Fg5Hj0Ps"
 HEX = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -36,6 +46,12 @@ CREDENTIALS: dict[str, tuple[str, Any]] = {
     "a password in a dictionary": ("config", {"host": "db", "password": "hunter2"}),
     "a password deep in a configuration": ("config", {"db": {"main": {"password": "hunter2"}}}),
     "a token in a list": ("found", ["a", made("ghp_", 36)]),
+    "a Slack webhook": ("x", "https://hooks.slack.com/services/" + "T0AB/B0CD/" + LETTERS[:24]),
+    "a Docker Hub token": ("x", made("dckr_pat_", 27)),
+    "a PGP key": ("x", "-----BEGIN PGP PRIVATE " + "KEY BLOCK-----\n"),
+    "what was drawn, under any name": ("openai", LETTERS[:40]),
+    "what was drawn, in base64": ("fernet", "Zk9Qw3+vT1/bXy7LmN0pRs4uVd8eHc2GjAqIo5UfKtE="),
+    "what was drawn, among other settings": ("config", {"host": "db", "signing": LETTERS[:48]}),
 }
 
 NONE: dict[str, tuple[str, Any]] = {
@@ -59,6 +75,20 @@ NONE: dict[str, tuple[str, Any]] = {
     "a notebook's text": ("text", "import os\n" * 10),
     "a public key": ("pem", "-----BEGIN PUBLIC KEY-----\nMIIE\n"),
     "a huge text": ("password", "x" * 100_000),
+    "a sha512": ("x", HEX * 4),
+    "a digest in base64": ("digest", "Zk9Qw3+vT1/bXy7LmN0pRs4uVd8eHc2GjAqIo5UfKtE="),
+    "an integrity": ("x", "sha256-Zk9Qw3+vT1/bXy7LmN0pRs4uVd8eHc2GjAqIo5UfKtE="),
+    "the id of a file": ("sheet_id", LETTERS[:44]),
+    "many drawn texts": ("found", [LETTERS[i : i + 40] for i in range(20)]),
+    "a model's name": ("x", "meta-llama-Llama-3.1-8B-Instruct-GGUF-Q4_K_M"),
+    "a class's name": ("x", "MobileNetV3LargeMinimalisticFloat32Model2021"),
+    "a checkpoint's name": ("x", "resnet50_imagenet_1k_v2_final_checkpoint_00012345"),
+    "a satellite's product": ("x", "S1A_IW_GRDH_1SDV_20200101T000000_20200101T000025_030608"),
+    "a protein": ("x", "MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQAPILSRVGDGTQDNLSGAEKAVQVKVKALPDAQ"),
+    "a molecule": ("x", "CC1=C(C=C(C=C1)NC(=O)C2=CC=C(C=C2)CN3CCN(CC3)C)NC4=NC=CC(=N4)C5=CN=CC=C5"),
+    "an image": ("x", "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk" * 40),
+    "a small image": ("icon_png", "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYGD4DwAE"),
+    "moments": ("x", "2020-01-01T00:00:00.000000+00:00_2020-01-02T00:00"),
 }
 
 
@@ -87,6 +117,23 @@ def test_searching_takes_time_in_proportion_to_the_text() -> None:
     # Patterns that backtrack would not come back from these.
     for text in ("eyJ" + "a" * 200_000, "a://" + "b" * 200_000, "-----BEGIN " + "A " * 100_000, "a" * 300_000 + "://"):
         assert known_form(text) is None
+
+
+def test_what_is_drawn_is_seen_nineteen_times_in_twenty_and_digests_never() -> None:
+    rng = random.Random(0)
+    letters = string.ascii_letters + string.digits
+    drawn = ["".join(rng.choice(letters) for _ in range(32)) for _ in range(500)]
+    assert sum(looks_drawn(text) for text in drawn) >= 475
+    others = [rng.randbytes(size).hex() for size in (16, 20, 32, 64) for _ in range(50)]
+    others += [str(uuid.UUID(int=rng.getrandbits(128))) for _ in range(50)]
+    others += [repr(rng.random() * 10**40) for _ in range(50)] + [f"{rng.getrandbits(120):040d}" for _ in range(50)]
+    assert not [text for text in others if looks_drawn(text)]
+
+
+def test_a_variable_full_of_values_is_looked_at_a_little() -> None:
+    nested = [[list(range(200))] * 200] * 200
+    assert sum(1 for _ in texts_of("x", [[["a"] * 200] * 200] * 200)) <= MOST_LOOKS
+    assert looks_like_credential("x", nested) is None
 
 
 class Lying(dict):  # type: ignore[type-arg]

@@ -120,14 +120,51 @@ def test_deep_structures_survive_the_default_stack(what: str, tmp_path: Path) ->
     assert done.returncode == 0 and int(done.stdout) >= 10**5, done.stderr[-500:]
 
 
-def test_deeply_nested_lists(tmp_path: Path) -> None:
-    session = Session().run("x = []\nfor _ in range(20_000): x = [x]")
-    try:
-        after = session.move(tmp_path, "x")["x"]
-    except Unstorable as refusal:  # Python 3.12 and 3.13 cannot
-        assert "nested too deeply" in refusal.reason
-        return
-    depth = 0
-    while after:
-        after, depth = after[0], depth + 1
-    assert depth == 20_000
+NESTED = {
+    "lists": ("x = []", "x = [x]", "x = x[0]"),
+    "dicts": ("x = {}", "x = {'k': x}", "x = x['k']"),
+    "pairs": ("x = ()", "x = (x, 1)", "x = x[0]"),
+    "all kinds": ("x = []", "x = [{'k': (x, 1, 2, 3)}]", "x = x[0]['k'][0]"),
+}
+
+
+@pytest.mark.parametrize("what", NESTED)
+def test_nesting_of_a_hundred_thousand_levels(what: str, tmp_path: Path) -> None:
+    start, wrap, unwrap = NESTED[what]
+    session = Session().run(start, f"for _ in range(100_000): {wrap}")
+    session.move(tmp_path, "x").run(f"n = 0\nwhile x: {unwrap}; n += 1\nassert n == 100_000")
+
+
+def test_a_value_that_panics_is_unstorable_and_an_interrupt_is_not() -> None:
+    session = Session().run(
+        "class Panic(BaseException): pass\nclass A:\n    def __reduce__(self): raise ERROR\nx = [A()]",
+        "ERROR = Panic('rust')",
+    )
+    with pytest.raises(Unstorable, match="rust"):
+        measure_group({"x": session["x"]}, session.by_name("A"), session.namespace)
+    session.run("ERROR = KeyboardInterrupt()")
+    with pytest.raises(KeyboardInterrupt):
+        measure_group({"x": session["x"]}, session.by_name("A"), session.namespace)
+
+
+def shared_after(moved: Session, one: str, other: str) -> bool:
+    from nbdag.portable.links import group, reach
+
+    return len(group({name: reach(moved[name]) for name in (one, other)})) == 1
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_parts_of_one_array_without_a_name_stay_parts_of_one(size: int, tmp_path: Path) -> None:
+    session = Session().run(f"import numpy as np; x, y = np.random.default_rng().normal(size=(2, {size}))")
+    moved = session.move(tmp_path, "x y", "import numpy as np")
+    assert moved.run("same = x.base is y.base")["same"] and shared_after(moved, "x", "y")
+    assert np.array_equal(moved["x"], session["x"]) and np.array_equal(moved["y"], session["y"])
+    moved["x"][:] = 0
+    assert np.array_equal(moved["y"], session["y"])
+
+
+def test_far_ends_of_a_large_array_do_not_take_along_what_lies_between(tmp_path: Path) -> None:
+    session = Session().run(
+        "import numpy as np; whole = np.ones(5_000_000); head, tail = whole[:1000], whole[-1000:]; del whole"
+    )
+    assert stored_bytes(session.encode(tmp_path, "head tail")) < 100_000

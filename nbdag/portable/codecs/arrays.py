@@ -9,11 +9,15 @@ Arrays of objects have no memory that could move: their elements are pickled, an
 from __future__ import annotations
 
 import sys
-from typing import Any, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
+from nbdag.portable.codecs.mappings import mapped_root, reduce_window
 from nbdag.portable.encoder import GroupEncoder, Refused
 from nbdag.portable.extents import SPARSE, BufferExtent, address_of
 
+GATHERED_AT_ONCE = 1 << 23  # bytes of a sparse view that are copied at a time
+
+EXPORTED = "biufc?"  # kinds of dtype whose arrays have the buffer protocol in every release
 BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 
@@ -23,7 +27,7 @@ def choose_array_codec(kind: type, encoder: GroupEncoder) -> Any:
     if numpy is None or not hasattr(numpy, "ndarray"):
         return None
     codec = _codec_of(kind, numpy)
-    if codec is not None:
+    if codec is not None or issubclass(kind, numpy.generic):
         encoder.modules.add("numpy")
     return codec
 
@@ -31,8 +35,10 @@ def choose_array_codec(kind: type, encoder: GroupEncoder) -> Any:
 def _codec_of(kind: type, numpy: Any) -> Any:
     if issubclass(kind, numpy.ndarray):
         return _choose_for_array(kind, numpy)
+    if issubclass(kind, numpy.void):
+        return _reduce_record
     if issubclass(kind, numpy.generic):
-        return _reduce_scalar
+        return None  # a dtype and bytes: what NumPy itself writes is what every release reads
     if issubclass(kind, numpy.dtype):
         return _reduce_dtype
     if kind is numpy.ufunc:
@@ -61,7 +67,8 @@ def _choose_for_array(kind: type, numpy: Any) -> Any:
 
 
 def _reduce_memmap(array: Any, encoder: GroupEncoder) -> Any:
-    return _reduce_array(array.view(sys.modules["numpy"].ndarray), encoder)
+    root = mapped_root(array)
+    return _reduce_subclass(array, encoder) if root is None else reduce_window(array, root, encoder)
 
 
 def _reduce_subclass(array: Any, encoder: GroupEncoder) -> Any:
@@ -69,7 +76,7 @@ def _reduce_subclass(array: Any, encoder: GroupEncoder) -> Any:
     if array.dtype.fields is not None and issubclass(array.dtype.type, sys.modules["numpy"].record):
         plain = plain.view(_plain_fields(array.dtype))
     encoder.kept.append(plain)
-    state = dict(getattr(array, "__dict__", None) or {})
+    state = dict(getattr(array, "__dict__", None) or {}) if type(array) is not sys.modules["numpy"].memmap else {}
     return encoder.restorer("array_subclass"), (type(array), plain, dtype_code(array.dtype), state)
 
 
@@ -93,29 +100,42 @@ def _reduce_array(array: Any, encoder: GroupEncoder) -> Any:
         return _reduce_string_array(array, encoder)
     if dtype.hasobject:
         return _reduce_object_array(array, encoder)
-    owner = _byte_owner(array)
+    owner = None
+    if array.base is not None:
+        root = None if id(array) in encoder.windows else mapped_root(array)
+        if root is not None:
+            return reduce_window(array, root, encoder)
+        owner = _byte_owner(array)
     if owner is not None:  # numpy.frombuffer(bytearray): the bytearray is an object of its own
         offset = array.__array_interface__["data"][0] - address_of(owner)
         arguments = (owner, dtype_code(dtype), array.shape, array.strides, offset, array.flags.writeable)
         return encoder.restorer("array"), arguments
-    low, high = _span(array)
+    flags = array.flags
     address = array.__array_interface__["data"][0]
-    exporter = _raw_memory(address + low, high - low, array)
+    plain = flags.forc and dtype.kind in EXPORTED
+    low, high = (0, array.nbytes) if flags.forc else _span(array)
+    # A buffer that is pickled as read-only is copied by the restorer: a read-only view may still share its memory.
+    exporter = array if plain and flags.writeable else _raw_memory(address + low, high - low, array)
     gather = None
     if high - low > SPARSE * array.nbytes:
-        gather = _gatherer(array)
+        gather = Gathered(array)
     private = id(array) in encoder.private
-    extent = BufferExtent(address + low, high - low, array, own=True, private=private, gather=gather)
-    strides = None if array.flags.c_contiguous else array.strides
-    arguments = (
-        encoder.memory(extent, exporter),
-        dtype_code(dtype),
-        array.shape,
-        strides,
-        -low,
-        bool(array.flags.writeable),
-    )
+    extent = BufferExtent(address + low, high - low, array, True, private, gather, _owner_of_memory(array))
+    strides = None if flags.c_contiguous else array.strides
+    code = dtype.str if plain and dtype.metadata is None else dtype_code(dtype)
+    arguments = (encoder.memory(extent, exporter), code, array.shape, strides, -low, bool(flags.writeable))
     return encoder.restorer("array"), arguments
+
+
+def _owner_of_memory(array: Any) -> Optional[int]:
+    """The id of the array that ``array`` is a view of in the end; None where it has memory of its own."""
+    base = array.base
+    if base is None:
+        return None
+    numpy = sys.modules["numpy"]
+    while isinstance(base, numpy.ndarray) and base.base is not None:
+        base = base.base
+    return id(base) if isinstance(base, numpy.ndarray) else None
 
 
 def _span(array: Any) -> Tuple[int, int]:
@@ -145,15 +165,36 @@ def _raw_memory(address: int, length: int, keep: Any) -> Any:
     return sys.modules["numpy"].asarray(_RawMemory(address, length, keep))
 
 
-def _gatherer(array: Any) -> Any:
+class Gathered:
     """The elements of a sparse view, close together, in C order."""
 
-    def gather() -> memoryview:
-        numpy = sys.modules["numpy"]
-        compact = numpy.ascontiguousarray(array)
-        return memoryview(_raw_memory(compact.__array_interface__["data"][0], compact.nbytes, compact))
+    def __init__(self, array: Any) -> None:
+        self.array = array
 
-    return gather
+    def __call__(self) -> memoryview:
+        """All of them."""
+        return self._compact(self.array)
+
+    def pieces(self) -> Iterator[memoryview]:
+        """One after another, a few megabytes at a time."""
+        return self._pieces(self.array)
+
+    def _pieces(self, array: Any) -> Iterator[memoryview]:
+        if array.nbytes <= GATHERED_AT_ONCE or array.ndim == 0:
+            yield self._compact(array)
+            return
+        row = array.nbytes // len(array)
+        if row > GATHERED_AT_ONCE and array.ndim > 1:
+            for one in array:
+                yield from self._pieces(one)
+            return
+        rows = max(1, GATHERED_AT_ONCE // row)
+        for begin in range(0, len(array), rows):
+            yield self._compact(array[begin : begin + rows])
+
+    def _compact(self, array: Any) -> memoryview:
+        compact = sys.modules["numpy"].ascontiguousarray(array)
+        return memoryview(_raw_memory(compact.__array_interface__["data"][0], compact.nbytes, compact))
 
 
 def _byte_owner(array: Any) -> Optional[Any]:
@@ -267,6 +308,23 @@ def _reduce_scalar(scalar: Any, encoder: GroupEncoder) -> Any:
     if scalar.dtype.hasobject:
         return NotImplemented
     return encoder.restorer("scalar"), (dtype_code(scalar.dtype), scalar.tobytes())
+
+
+def _reduce_record(scalar: Any, encoder: GroupEncoder) -> Any:
+    """``r = a[3]`` of an array of records is a window into the array: ``r["x"] = 1`` writes there."""
+    numpy = sys.modules["numpy"]
+    if type(scalar.base) is not numpy.ndarray or scalar.dtype.names is None:
+        return _reduce_scalar(scalar, encoder)
+    place = scalar.__array_interface__["data"][0] - scalar.base.__array_interface__["data"][0]
+    plain = scalar.base
+    if plain.dtype != scalar.dtype or not 0 <= place < plain.nbytes or not plain.flags.c_contiguous:
+        return _reduce_scalar(scalar, encoder)
+    window = plain.reshape(-1)[place // plain.itemsize :][:1].reshape(())
+    if window.dtype.hasobject:
+        encoder.kept.append(window)
+        return encoder.restorer("array_record"), (window,)
+    encoder.kept.append(window)
+    return encoder.restorer("array_record"), (window,)
 
 
 def _reduce_ufunc(function: Any, encoder: GroupEncoder) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import abc
 import types
 from typing import Any, Dict, FrozenSet, Tuple
 
 from nbdag.portable.encoder import GroupEncoder, Refused
+from nbdag.portable.objects import is_session_class, registered_with
 
 # What the interpreter puts into a class by itself.
 CLASS_FURNITURE = frozenset(
@@ -57,16 +59,7 @@ def reduce_class_by_source(kind: Any, encoder: GroupEncoder) -> Any:
         state: Dict[str, Any] = {"attributes": added, "dataclass": None, "fields": None}
         return encoder.restorer("namedtuple"), arguments, state, None, None, encoder.restorer("class_attributes")
     if type(kind).__name__ in ("EnumMeta", "EnumType"):
-        members = [(name, member.value) for name, member in kind.__members__.items()]
-        if any(isinstance(item, types.FunctionType) and not _of_enum(item) for item in vars(kind).values()):
-            raise Refused(kind, "an enum with methods that no top-level statement defines")
-        return encoder.restorer("enum"), (
-            kind.__bases__[-1],
-            kind.__name__,
-            members,
-            kind.__module__,
-            kind.__qualname__,
-        )
+        return _reduce_enum(kind, encoder)
     if "__slots__" in vars(kind):
         slots: Tuple[str, ...] = tuple(
             (vars(kind)["__slots__"],) if isinstance(vars(kind)["__slots__"], str) else vars(kind)["__slots__"]
@@ -90,8 +83,28 @@ def reduce_class_by_source(kind: Any, encoder: GroupEncoder) -> Any:
         slots if "__slots__" in vars(kind) else None,
         kind.__doc__,
     )
+    if "__orig_bases__" in attributes:  # typing asks for them when the class is made
+        arguments += ({"__orig_bases__": attributes.pop("__orig_bases__")},)
     state = {"attributes": attributes, "dataclass": dataclass, "fields": _fields_of(kind) if dataclass else None}
+    if isinstance(kind, abc.ABCMeta):
+        state["abstract"] = sorted(kind.__abstractmethods__)
+    virtual = registered_with(kind)
+    if virtual:
+        state["registered"] = virtual
     return encoder.restorer("new_class"), arguments, state, None, None, encoder.restorer("class_attributes")
+
+
+def _reduce_enum(kind: Any, encoder: GroupEncoder) -> Any:
+    """From its members; methods are in its body from the start, as a member may be made by one."""
+    body = {name: item for name, item in vars(kind).items() if isinstance(item, ENUM_PARTS) and not _of_enum(item)}
+    body.pop("__new__", None)  # always Enum's own: that of the class statement has another name
+    if any("__new_member__" in vars(base) for base in kind.__mro__ if is_session_class(base)):
+        raise Refused(kind, "an enum whose __new__ makes its members, and that no top-level statement defines")
+    members = [(name, member.value) for name, member in kind.__members__.items()]
+    names = (kind.__module__, kind.__qualname__)
+    if not body and len(kind.__bases__) == 1:
+        return encoder.restorer("enum"), (kind.__bases__[0], kind.__name__, members, *names)
+    return encoder.restorer("enum_class"), (kind.__bases__, kind.__name__, members, body, *names)
 
 
 def _furniture_of_namedtuple(kind: Any) -> FrozenSet[str]:
@@ -102,8 +115,14 @@ def _furniture_of_namedtuple(kind: Any) -> FrozenSet[str]:
     return CLASS_FURNITURE.union(plain, kind._fields, ("__orig_bases__", "_field_types"))
 
 
-def _of_enum(function: Any) -> bool:
-    return bool(function.__module__ == "enum" or function.__code__.co_filename.endswith("enum.py"))
+ENUM_PARTS = (types.FunctionType, property, staticmethod, classmethod)
+
+
+def _of_enum(item: Any) -> bool:
+    """Whether the enum module put it there."""
+    function = getattr(item, "fget", None) or getattr(item, "__func__", item)
+    code = getattr(function, "__code__", None)
+    return code is None or function.__module__ == "enum" or code.co_filename.endswith("enum.py")
 
 
 def _dataclass_parameters(kind: type) -> Any:
@@ -129,6 +148,10 @@ def _fields_of(kind: Any) -> Any:
             for name in ("init", "repr", "hash", "compare")
             if getattr(field, name) is not None
         }
+        if getattr(field, "kw_only", False) is True:
+            options["kw_only"] = True
+        if field.metadata:
+            options["metadata"] = dict(field.metadata)
         if field.default is not dataclasses.MISSING:
             options["default"] = field.default
         if field.default_factory is not dataclasses.MISSING:

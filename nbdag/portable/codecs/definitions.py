@@ -90,6 +90,9 @@ def _reduce_library_function(function: Any, encoder: GroupEncoder) -> Any:
             if owner == function.__module__:
                 return NotImplemented
             return encoder.restorer("attribute"), (owner, function.__qualname__)
+    decorator = _decorator_of(function)
+    if decorator is not None:
+        return _reduce_decorated(function, *decorator, encoder)
     # def f(): ... made inside a library: the library's own text on the target makes it again.
     if isinstance(module, str) and module != MAIN and sys.modules.get(module) is not None:
         place = encoder.sources.place_of(function.__code__)
@@ -106,6 +109,49 @@ def _reduce_library_function(function: Any, encoder: GroupEncoder) -> Any:
                 encoder.restorer("function_state"),
             )
     raise Refused(function, "a function that was made inside %s and has no name there" % (module or "a library"))
+
+
+# Functions that these make are the same everywhere, while the text of their modules is not.
+DECORATORS = {
+    ("functools", "wrapper"): "singledispatch",
+    ("contextlib", "helper"): "contextmanager",
+}
+
+
+def _decorator_of(function: Any) -> Optional[Tuple[str, str]]:
+    """(module, name) of the decorator of the standard library that made the function around another."""
+    module = function.__globals__.get("__name__")
+    name = DECORATORS.get((module, function.__code__.co_name))
+    if name is None or not function.__closure__:
+        return None
+    if name == "singledispatch":
+        return (module, name) if {"registry", "dispatch", "register"} <= function.__dict__.keys() else None
+    maker = function.__code__.co_names
+    if "_AsyncGeneratorContextManager" in maker:
+        name = "asynccontextmanager"
+    return (module, name) if "__wrapped__" in function.__dict__ else None
+
+
+def _reduce_decorated(function: Any, module: str, name: str, encoder: GroupEncoder) -> Any:
+    encoder.modules.add(module)
+    own = function.__dict__
+    if name != "singledispatch":
+        added = {key: item for key, item in own.items() if key != "__wrapped__"}
+        state = {"__dict__": added} if added else {}
+        arguments = (module, name, own["__wrapped__"])
+        return encoder.restorer("decorated"), arguments, state, None, None, encoder.restorer("function_state")
+    first = own["registry"][object]
+    registered = [(kind, handler) for kind, handler in own["registry"].items() if kind is not object]
+    known = ("registry", "dispatch", "register", "_clear_cache", "__wrapped__")
+    added = {key: item for key, item in own.items() if key not in known}
+    return (
+        encoder.restorer("decorated"),
+        (module, name, first),
+        (registered, added),
+        None,
+        None,
+        encoder.restorer("single_dispatch"),
+    )
 
 
 def _is_made_in_session(module: Any, encoder: GroupEncoder) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from typing import Any, Tuple
 
+from nbdag.portable.codecs.moments import portable_zone
 from nbdag.portable.encoder import GroupEncoder
 
 MASKED_ARRAYS = ("IntegerArray", "FloatingArray", "BooleanArray")
@@ -27,9 +28,33 @@ def choose_frame_codec(kind: type, encoder: GroupEncoder) -> Any:
         codec = EXTENSION_CODECS.get(kind.__name__)
         if codec is None and kind.__module__ == "pandas.core.internals.blocks":
             codec = _reduce_block
+        if codec is None and _pickles_its_attributes(kind) and not issubclass(kind, _dtype_class()):
+            codec = _reduce_internal
     if codec is not None:
         encoder.modules.add("pandas")
     return codec
+
+
+def _dtype_class() -> Any:
+    return getattr(sys.modules["pandas.api.extensions"], "ExtensionDtype")  # noqa: B009
+
+
+def _pickles_its_attributes(kind: Any) -> bool:
+    return (
+        kind.__reduce_ex__ is object.__reduce_ex__
+        and kind.__reduce__ is object.__reduce__
+        and not issubclass(kind, type)
+        and not hasattr(kind, "__setstate__")
+    )
+
+
+def _reduce_internal(value: Any, encoder: GroupEncoder) -> Any:
+    """A group-by, a window: private attributes, which another release would load and then stumble over."""
+    reduction = value.__reduce_ex__(4)
+    if reduction[0].__name__ != "__newobj__" or len(reduction[1]) != 1 or reduction[3:] not in ((), (None, None)):
+        return NotImplemented
+    release = ".".join(sys.modules["pandas"].__version__.split(".")[:2])
+    return encoder.restorer("same_release"), (type(value), "pandas", release), reduction[2]
 
 
 def _reduce_frame(frame: Any, encoder: GroupEncoder) -> Any:
@@ -78,12 +103,10 @@ def _reduce_categorical(array: Any, encoder: GroupEncoder) -> Any:
 
 def _reduce_datetimes(array: Any, encoder: GroupEncoder) -> Any:
     """Datetimes and timedeltas: NumPy's own memory, the time zone by name, the frequency."""
-    zone = getattr(array, "tz", None)
-    name = getattr(zone, "key", None) or getattr(zone, "zone", None)
     return encoder.restorer("datetimes"), (
         type(array).__name__,
         array._ndarray,
-        name if isinstance(name, str) else zone,
+        portable_zone(getattr(array, "tz", None)),
         getattr(array, "freq", None),  # of the index alone since pandas 3.1
     )
 
@@ -109,10 +132,10 @@ def _reduce_text(array: Any, encoder: GroupEncoder) -> Any:
     missing = getattr(array.dtype, "na_value", None)
     with_nan = isinstance(missing, float)
     storage = getattr(array.dtype, "storage", "python")
-    if not hasattr(array, "_pa_array"):
+    if not type(array).__name__.startswith("Arrow"):
         return encoder.restorer("text"), (array._ndarray, None, storage, with_nan)
     numpy: Any = sys.modules["numpy"]
-    chunks = array._pa_array
+    chunks = array._pa_array if hasattr(array, "_pa_array") else array._data  # before pandas 2
     chunk = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
     if type(chunk).__name__ == "ChunkedArray":
         chunk = chunk.chunk(0) if chunk.num_chunks else sys.modules["pyarrow"].array([], chunk.type)
@@ -135,7 +158,24 @@ def _reduce_text(array: Any, encoder: GroupEncoder) -> Any:
     return encoder.restorer("text"), (None, (length, offsets, text, valid), storage, with_nan)
 
 
+def _reduce_sparse_column(array: Any, encoder: GroupEncoder) -> Any:
+    """The values that differ from the usual one, and where they are: places, or runs of places."""
+    index = array.sp_index
+    runs = (index.blocs, index.blengths) if type(index).__name__ == "BlockIndex" else None
+    places = None if runs is not None else index.indices
+    arguments = (array.sp_values, len(array), places, runs, array.fill_value, array.dtype.subtype)
+    return encoder.restorer("sparse_column"), arguments
+
+
+def _reduce_arrow_column(array: Any, encoder: GroupEncoder) -> Any:
+    encoder.modules.add("pyarrow")
+    chunks = array._pa_array if hasattr(array, "_pa_array") else array._data
+    return encoder.restorer("arrow_column"), (chunks,)
+
+
 EXTENSION_CODECS = {
+    "ArrowExtensionArray": _reduce_arrow_column,
+    "SparseArray": _reduce_sparse_column,
     "Categorical": _reduce_categorical,
     "DatetimeArray": _reduce_datetimes,
     "TimedeltaArray": _reduce_datetimes,

@@ -10,6 +10,7 @@ import pathlib
 import sys
 import threading
 import types
+import typing
 import weakref
 from typing import Any, Dict
 
@@ -116,6 +117,28 @@ def _reduce_cache(value: Any, encoder: GroupEncoder) -> Any:
     return encoder.restorer("lru_cache"), (value.__wrapped__, parameters["maxsize"], parameters["typed"])
 
 
+def _reduce_cached_property(value: Any, encoder: GroupEncoder) -> Any:
+    """Before Python 3.12 it holds a lock, which one from later would miss."""
+    return encoder.restorer("cached_property"), (value.func, value.attrname, value.__doc__)
+
+
+def _reduce_type_variable(value: Any, encoder: GroupEncoder) -> Any:
+    """By name if the session or a module has it, else made again: ``T`` of ``def f[T](x)``, or of a function's body."""
+    module = getattr(value, "__module__", None)
+    name = value.__name__
+    if vars(sys.modules.get(module or "", types)).get(name) is value or encoder.namespace.get(name) is value:
+        return NotImplemented
+    options = {}
+    for option in ("covariant", "contravariant", "infer_variance"):
+        if getattr(value, "__%s__" % option, False):
+            options[option] = True
+    bound = getattr(value, "__bound__", None)
+    if bound is not None:
+        options["bound"] = bound
+    constraints = tuple(getattr(value, "__constraints__", ()))
+    return encoder.restorer("type_variable"), (type(value).__name__, name, module, constraints, options)
+
+
 def _reduce_lock(value: Any, encoder: GroupEncoder) -> Any:
     """A lock that nobody holds is as good as a new one."""
     if not repr(value).startswith("<unlocked"):
@@ -125,6 +148,12 @@ def _reduce_lock(value: Any, encoder: GroupEncoder) -> Any:
 
 LOCK_TYPE, RLOCK_TYPE = type(threading.Lock()), type(threading.RLock())
 PLAIN_REDUCERS: Dict[Any, Any] = {
+    functools.cached_property: _reduce_cached_property,
+    **{
+        getattr(typing, name): _reduce_type_variable
+        for name in ("TypeVar", "ParamSpec", "TypeVarTuple")
+        if hasattr(typing, name)
+    },
     LOCK_TYPE: _reduce_lock,
     RLOCK_TYPE: _reduce_lock,
     memoryview: _reduce_memoryview,

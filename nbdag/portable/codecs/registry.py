@@ -15,13 +15,21 @@ from nbdag.portable.codecs.figures import choose_figure_codec
 from nbdag.portable.codecs.frames import choose_frame_codec
 from nbdag.portable.codecs.handles import choose_handle_codec
 from nbdag.portable.codecs.instances import choose_instance_codec
+from nbdag.portable.codecs.moments import choose_moment_codec
 from nbdag.portable.codecs.plain import choose_plain_codec
 from nbdag.portable.codecs.refused import choose_refused_codec
+from nbdag.portable.codecs.sparse import choose_sparse_codec
+from nbdag.portable.codecs.tables import choose_table_codec
+from nbdag.portable.codecs.tensors import choose_tensor_codec
 
 CODECS: Tuple[Callable[[type, Any], Any], ...] = (
     choose_definition_codec,
     choose_array_codec,
+    choose_moment_codec,
     choose_frame_codec,
+    choose_sparse_codec,
+    choose_tensor_codec,
+    choose_table_codec,
     choose_figure_codec,
     choose_plain_codec,
     choose_handle_codec,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Dict
 
 from nbdag.portable.restorers.definitions import restore_module
+
+KNOWN_DTYPES: Dict[str, Any] = {}
 
 
 def restore_dtype(code: Any) -> Any:
     """A dtype from its portable description."""
-    numpy = restore_module("numpy")
     if isinstance(code, str):
-        return numpy.dtype(code)
+        found = KNOWN_DTYPES.get(code)
+        if found is None:
+            found = KNOWN_DTYPES[code] = restore_module("numpy").dtype(code)
+        return found
+    numpy = restore_module("numpy")
     what = code[0]
     if what == "metadata":
         return numpy.dtype(code[1], metadata=code[2])
@@ -56,6 +61,11 @@ def restore_array(buffer: Any, code: Any, shape: Any, strides: Any, offset: int,
     return array
 
 
+def restore_array_record(window: Any) -> Any:
+    """The record in an array without dimensions: a window into its memory."""
+    return window[()]
+
+
 def _spanned(shape: Any, strides: Any, itemsize: int) -> int:
     span: int = itemsize
     for length, stride in zip(shape, strides):  # noqa: B905
@@ -66,6 +76,10 @@ def _spanned(shape: Any, strides: Any, itemsize: int) -> int:
 def restore_string_array(values: Any, shape: Any, coerce: bool, marker: Any) -> Any:
     """An array of NumPy 2's variable-width strings."""
     numpy = restore_module("numpy")
+    if not hasattr(numpy, "dtypes") or not hasattr(numpy.dtypes, "StringDType"):  # before NumPy 2
+        array = numpy.empty(len(values), object)
+        array[:] = values
+        return array.reshape(shape)
     options = {"na_object": marker[0]} if marker else {}
     array = numpy.empty(len(values), numpy.dtypes.StringDType(coerce=coerce, **options))
     array[:] = values
@@ -142,6 +156,8 @@ def restore_bit_generator(name: str, state: Any, seeds: Any) -> Any:
             entropy, spawn_key=spawn_key, pool_size=pool_size, n_children_spawned=spawned
         )
     bits = getattr(numpy.random, name)(sequence)
+    if seeds is None and hasattr(bits, "_legacy_seeding"):
+        bits._legacy_seeding(0)  # seeded as RandomState is: it has nothing to spawn from
     bits.state = state
     return bits
 

@@ -77,7 +77,15 @@ def pick_code(text: str, filename: str, name: str, line: int, ordinal: int, feat
     flags = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     for feature in features:
         flags |= getattr(__future__, feature).compiler_flag
-    module = compile(text, filename, "exec", flags, True)
+    try:
+        module = compile(text, filename, "exec", flags, True)
+    except SyntaxError as error:
+        line_of_it = (error.text or "").strip()
+        version = "%d.%d" % sys.version_info[:2]
+        raise SyntaxError(
+            "Python %s cannot compile the cell that defines %s: its source is for a newer Python (line %s: %s)"
+            % (version, name, error.lineno, line_of_it)
+        ) from None
     found = []
     pending = [module]
     while pending:
@@ -123,29 +131,102 @@ def restore_enum(base: Any, name: str, members: Any, module: str, qualname: str)
     return base(name, members, module=module, qualname=qualname)
 
 
-def restore_new_class(meta: Any, name: str, qualname: str, module: str, bases: Any, slots: Any, doc: Any) -> Any:
+def restore_enum_class(bases: Any, name: str, members: Any, body: Any, module: str, qualname: str) -> Any:
+    """An enum as its class statement makes it: with methods, or with members of another type."""
+    meta = type(bases[-1])
+    space = meta.__prepare__(name, bases)
+    space["__module__"], space["__qualname__"] = module, qualname
+    for key, item in body.items():
+        space[key] = item
+    for key, item in members:
+        space[key] = item
+    return meta(name, bases, space)
+
+
+def restore_decorated(module: str, name: str, function: Any) -> Any:
+    """``function`` as a decorator of a library wraps it here."""
+    decorate: Any = restore_attribute(module, name)
+    return decorate(function)
+
+
+def restore_single_dispatch(function: Any, state: Any) -> None:
+    """What was registered with a function of ``functools.singledispatch``, and its own attributes."""
+    registered, attributes = state
+    for kind, handler in registered:
+        function.register(kind, handler)
+    function.__dict__.update(attributes)
+
+
+def restore_type_variable(kind: str, name: str, module: Any, constraints: Any, options: Any) -> Any:
+    """A type variable, as ``typing`` here can make it."""
+    typing = restore_module("typing")
+    make = getattr(typing, kind, None)
+    if make is None:
+        raise ImportError("typing has no %s before a later Python" % kind)
+    made = make(name, *constraints, **options)
+    try:
+        made.__module__ = module
+    except AttributeError:
+        pass
+    return made
+
+
+def restore_new_class(
+    meta: Any, name: str, qualname: str, module: str, bases: Any, slots: Any, doc: Any, more: Any = ()
+) -> Any:
     """An empty class; :func:`restore_class_attributes` fills it."""
-    body = {"__module__": module, "__qualname__": qualname, "__doc__": doc}
+    body = dict(more, __module__=module, __qualname__=qualname, __doc__=doc)
     if slots is not None:
         body["__slots__"] = slots
-    return meta(name, bases, body)
+    # What the session's own metaclasses and __init_subclass__ did is in the attributes: none of it runs again.
+    maker = next(base for base in meta.__mro__ if base.__module__ != "__main__")
+    told = _first_to_be_told(bases)
+    if told is None:
+        return maker.__new__(meta, name, bases, body)
+    own = told.__dict__["__init_subclass__"]
+    type.__setattr__(told, "__init_subclass__", classmethod(lambda kind, **options: None))
+    try:
+        return maker.__new__(meta, name, bases, body)
+    finally:
+        type.__setattr__(told, "__init_subclass__", own)
+
+
+def _first_to_be_told(bases: Any) -> Any:
+    """The class of the session whose ``__init_subclass__`` a new class with these bases would call; None if no such."""
+    for kind in type("Probe", (), {}).__mro__[1:] if not bases else [kind for base in bases for kind in base.__mro__]:
+        if "__init_subclass__" in kind.__dict__:
+            return kind if kind.__module__ == "__main__" else None
+    return None
 
 
 def restore_class_attributes(made: Any, state: Any) -> None:
     """The attributes of a class; a dataclass is decorated again."""
     for name, item in state["attributes"].items():
-        setattr(made, name, item)
+        type.__setattr__(made, name, item)
         named = getattr(type(item), "__set_name__", None)
-        if named is not None:
+        if named is not None and type(item).__module__ != "__main__":  # the session's have it in their state
             named(item, made, name)
+    if "abstract" in state:
+        made.__abstractmethods__ = frozenset(state["abstract"])
+    for virtual in state.get("registered", ()):
+        made.register(virtual)
     if state["dataclass"] is None:
         return
     import dataclasses
 
+    if sys.version_info < (3, 10) and any("kw_only" in options for _, _, options in state["fields"]):
+        raise ImportError("dataclasses have fields that are given by name only since Python 3.10")
     made.__annotations__ = {name: kind for name, kind, _ in state["fields"]}
+    slots = {
+        name: made.__dict__[name]
+        for name, _, _ in state["fields"]
+        if name in made.__dict__ and "__slots__" in made.__dict__
+    }
     for name, _, options in state["fields"]:
         setattr(made, name, dataclasses.field(**options))
     dataclasses.dataclass(**state["dataclass"])(made)
+    for name, slot in slots.items():
+        setattr(made, name, slot)
 
 
 def restore_patch(target: Any, patch: Any) -> None:

@@ -54,7 +54,7 @@ def restore_datetimes(kind: str, memory: Any, zone: Any, frequency: Any) -> Any:
     """Datetimes or timedeltas; before pandas 2 in nanoseconds, as it knows no other unit."""
     pandas = restore_module("pandas")
     if int(pandas.__version__.partition(".")[0]) < 2:
-        memory = memory.astype("M8[ns]" if kind == "DatetimeArray" else "m8[ns]", copy=False)
+        memory = _in_nanoseconds(memory, "M8[ns]" if kind == "DatetimeArray" else "m8[ns]")
     dtype = memory.dtype
     if zone is not None:
         dtype = pandas.DatetimeTZDtype(memory.dtype.name.partition("[")[2][:-1], zone)
@@ -62,6 +62,14 @@ def restore_datetimes(kind: str, memory: Any, zone: Any, frequency: Any) -> Any:
     if frequency is not None and hasattr(type(array), "freq"):
         array._freq = frequency
     return array
+
+
+def _in_nanoseconds(memory: Any, dtype: str) -> Any:
+    """NumPy would wrap around silently: 64 bits of nanoseconds end in the year 2262."""
+    found = memory.astype(dtype, copy=False)
+    if not (found.astype(memory.dtype).view("i8") == memory.view("i8")).all():
+        raise OverflowError("times beyond the years 1677 to 2262, which this pandas cannot hold")
+    return found
 
 
 def restore_datetime_index(kind: str, array: Any, frequency: Any, name: Any) -> Any:
@@ -89,31 +97,76 @@ def restore_masked_column(kind: str, values: Any, mask: Any) -> Any:
     return getattr(restore_module("pandas").arrays, kind)(values, mask)
 
 
+def restore_sparse_column(values: Any, length: int, places: Any, runs: Any, usual: Any, dtype: Any) -> Any:
+    """An array that holds what differs from its usual value."""
+    pandas = restore_module("pandas")
+    indices = restore_module("pandas._libs.sparse")
+    index = indices.IntIndex(length, places) if runs is None else indices.BlockIndex(length, *runs)
+    dtype = pandas.SparseDtype(dtype, usual)
+    if hasattr(pandas.arrays.SparseArray, "from_indices"):  # since pandas 3.1, which wants places in any case
+        places = index.to_int_index().indices
+        kind = "integer" if runs is None else "block"
+        return pandas.arrays.SparseArray.from_indices(
+            values, places, length, fill_value=usual, kind=kind, dtype=dtype.subtype
+        )
+    return pandas.arrays.SparseArray(values, sparse_index=index, fill_value=usual, dtype=dtype)
+
+
+def restore_arrow_column(chunks: Any) -> Any:
+    """Arrow memory as a column of its own dtype."""
+    pandas = restore_module("pandas")
+    kind = getattr(pandas.arrays, "ArrowExtensionArray", None)
+    if kind is None:
+        raise ImportError("pandas %s has no columns of Arrow's types" % pandas.__version__)
+    return kind(chunks)
+
+
+def restore_same_release(kind: Any, library: str, release: str) -> Any:
+    """An instance that gets the private attributes of this very release."""
+    here = restore_module(library).__version__
+    if ".".join(here.split(".")[:2]) != release:
+        raise ImportError("a %s of %s %s is not one of %s %s" % (kind.__name__, library, release, library, here))
+    return kind.__new__(kind)
+
+
 def restore_text(values: Any, memory: Any, storage: str, with_nan: bool) -> Any:
     """Text in the best form that this pandas has: with its own dtype, or as an array of objects before pandas 3."""
     pandas = restore_module("pandas")
     recent = int(pandas.__version__.partition(".")[0]) >= 3
-    if recent and memory is not None and storage == "pyarrow":
+    missing = float("nan") if with_nan else pandas.NA
+    dtype = _text_dtype(pandas, storage, missing, recent)
+    if memory is not None and (recent or not with_nan) and getattr(dtype, "storage", "python") == "pyarrow":
+        chunks = _arrow_text(memory)
+        kind = dtype.construct_array_type()
+        if recent:
+            return kind(chunks, dtype=dtype)
         try:
-            pyarrow = restore_module("pyarrow")
-        except ImportError:
-            storage = "python"
-        else:
-            length, offsets, text, valid = memory
-            kind = pyarrow.large_string() if offsets.dtype.itemsize == 8 else pyarrow.string()
-            parts = [
-                None if valid is None else pyarrow.py_buffer(valid),
-                pyarrow.py_buffer(offsets),
-                pyarrow.py_buffer(text),
-            ]
-            chunks = pyarrow.chunked_array([pyarrow.Array.from_buffers(kind, length, parts)])
-            dtype = pandas.StringDtype("pyarrow", na_value=float("nan") if with_nan else pandas.NA)
-            return dtype.construct_array_type()(chunks, dtype=dtype)
+            return kind(chunks)
+        except ValueError:  # before pandas 2.2 it wants narrow offsets
+            return kind(chunks.cast("string"))
     if values is None:
-        values = _decoded(memory, float("nan") if with_nan else pandas.NA)
-    if recent:
-        return pandas.array(values, dtype=pandas.StringDtype(storage, na_value=float("nan") if with_nan else pandas.NA))
-    return values if with_nan else pandas.array(values, dtype="string")
+        values = _decoded(memory, missing)
+    return values if with_nan and not recent else pandas.array(values, dtype=dtype)
+
+
+def _text_dtype(pandas: Any, storage: str, missing: Any, recent: bool) -> Any:
+    """The dtype of text nearest to what the session had."""
+    try:
+        if storage == "pyarrow":
+            restore_module("pyarrow")
+        return pandas.StringDtype(storage, na_value=missing) if recent else pandas.StringDtype(storage)
+    except (ImportError, TypeError, ValueError):  # no pyarrow here; one way of keeping text only before pandas 1.3
+        return pandas.StringDtype("python", na_value=missing) if recent else pandas.StringDtype()
+
+
+def _arrow_text(memory: Any) -> Any:
+    """The column in Arrow's own memory: what was mapped, not copied."""
+    pyarrow = restore_module("pyarrow")
+    length, offsets, text, valid = memory
+    kind = pyarrow.large_string() if offsets.dtype.itemsize == 8 else pyarrow.string()
+    validity = None if valid is None else pyarrow.py_buffer(valid)
+    parts = [validity, pyarrow.py_buffer(offsets), pyarrow.py_buffer(text)]
+    return pyarrow.chunked_array([pyarrow.Array.from_buffers(kind, length, parts)])
 
 
 def _decoded(memory: Any, missing: Any) -> Any:

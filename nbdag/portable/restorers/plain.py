@@ -87,6 +87,15 @@ def restore_lru_cache(function: Any, maxsize: Any, typed: bool) -> Any:
     return functools.lru_cache(maxsize, typed)(function)
 
 
+def restore_cached_property(function: Any, name: Any, doc: Any) -> Any:
+    """A property that remembers what it once computed."""
+    import functools
+
+    made = functools.cached_property(function)
+    made.attrname, made.__doc__ = name, doc
+    return made
+
+
 def restore_lock(reentrant: bool) -> Any:
     """A lock that nobody holds."""
     import threading

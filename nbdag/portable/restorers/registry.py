@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict
 
 from nbdag.portable.restorers.arrays import (
     restore_array,
+    restore_array_record,
     restore_array_subclass,
     restore_bit_generator,
     restore_dtype,
@@ -24,7 +25,9 @@ from nbdag.portable.restorers.definitions import (
     restore_cell,
     restore_cell_contents,
     restore_class_attributes,
+    restore_decorated,
     restore_enum,
+    restore_enum_class,
     restore_function,
     restore_function_state,
     restore_library_function,
@@ -34,8 +37,11 @@ from nbdag.portable.restorers.definitions import (
     restore_namedtuple,
     restore_new_class,
     restore_patch,
+    restore_single_dispatch,
+    restore_type_variable,
 )
 from nbdag.portable.restorers.frames import (
+    restore_arrow_column,
     restore_categorical,
     restore_datetime_index,
     restore_datetimes,
@@ -43,12 +49,17 @@ from nbdag.portable.restorers.frames import (
     restore_intervals,
     restore_masked_column,
     restore_periods,
+    restore_same_release,
     restore_series,
+    restore_sparse_column,
     restore_text,
 )
 from nbdag.portable.restorers.handles import restore_database, restore_handle, restore_stream
+from nbdag.portable.restorers.mappings import restore_file_mapping, restore_window
+from nbdag.portable.restorers.moments import restore_moment, restore_period, restore_pytz_zone
 from nbdag.portable.restorers.plain import (
     restore_additions,
+    restore_cached_property,
     restore_count,
     restore_dead_weakref,
     restore_dict_view,
@@ -66,13 +77,26 @@ from nbdag.portable.restorers.plain import (
     restore_state,
     restore_weakref,
 )
+from nbdag.portable.restorers.sparse import restore_sparse
+from nbdag.portable.restorers.tables import restore_polars_frame, restore_polars_objects, restore_polars_series
+from nbdag.portable.restorers.tensors import (
+    restore_tensor,
+    restore_tensor_memory,
+    restore_tensor_state,
+    restore_tensor_storage,
+    restore_torch_generator,
+    restore_typed_storage,
+)
 
 RESTORERS: Dict[str, Callable[..., Any]] = {
     "additions": restore_additions,
     "array": restore_array,
+    "array_record": restore_array_record,
     "array_subclass": restore_array_subclass,
+    "arrow_column": restore_arrow_column,
     "attribute": restore_attribute,
     "bit_generator": restore_bit_generator,
+    "cached_property": restore_cached_property,
     "categorical": restore_categorical,
     "cell": restore_cell,
     "cell_contents": restore_cell_contents,
@@ -82,9 +106,11 @@ RESTORERS: Dict[str, Callable[..., Any]] = {
     "datetime_index": restore_datetime_index,
     "datetimes": restore_datetimes,
     "dead_weakref": restore_dead_weakref,
+    "decorated": restore_decorated,
     "dict_view": restore_dict_view,
     "dtype": restore_dtype,
     "enum": restore_enum,
+    "enum_class": restore_enum_class,
     "figure_number": restore_figure_number,
     "frame": restore_frame,
     "function_state": restore_function_state,
@@ -102,6 +128,7 @@ RESTORERS: Dict[str, Callable[..., Any]] = {
     "memoryview": restore_memoryview,
     "method": restore_method,
     "module": restore_module,
+    "moment": restore_moment,
     "namedtuple": restore_namedtuple,
     "new_class": restore_new_class,
     "object_array": restore_object_array,
@@ -109,23 +136,41 @@ RESTORERS: Dict[str, Callable[..., Any]] = {
     "object_view": restore_object_view,
     "patch": restore_patch,
     "path": restore_path,
+    "period": restore_period,
     "periods": restore_periods,
+    "pytz_zone": restore_pytz_zone,
+    "polars_frame": restore_polars_frame,
+    "polars_objects": restore_polars_objects,
+    "polars_series": restore_polars_series,
     "random_state": restore_random_state,
     "raw_instance": restore_raw_instance,
     "raw_state": restore_raw_state,
     "rest": restore_rest,
+    "same_release": restore_same_release,
     "scalar": restore_scalar,
     "series": restore_series,
     "shared_dict": restore_shared_dict,
+    "single_dispatch": restore_single_dispatch,
+    "sparse": restore_sparse,
+    "sparse_column": restore_sparse_column,
     "state": restore_state,
     "stream": restore_stream,
     "string_array": restore_string_array,
+    "tensor_state": restore_tensor_state,
+    "tensor_storage": restore_tensor_storage,
     "text": restore_text,
+    "torch_generator": restore_torch_generator,
+    "type_variable": restore_type_variable,
+    "typed_storage": restore_typed_storage,
     "weakref": restore_weakref,
 }
 
-# These get the Loading as first argument: they look at the namespace of the session.
+# These get the Loading as first argument: for the namespace of the session, and to tell the user something.
 NAMESPACE_RESTORERS: Dict[str, Callable[..., Any]] = {
+    "file_mapping": restore_file_mapping,
     "function": restore_function,
     "named": restore_named,
+    "tensor": restore_tensor,
+    "tensor_memory": restore_tensor_memory,
+    "window": restore_window,
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nbdag import __version__
+from nbdag.commands.completing import complete_notebook
 from nbdag.commands.options import (
     STATE_DIRECTORY,
     AllowErrors,
@@ -15,6 +16,8 @@ from nbdag.commands.options import (
     BarOption,
     Color,
     ColorOption,
+    Compression,
+    CompressionOption,
     CredentialsOption,
     ExcludeOption,
     Format,
@@ -25,7 +28,9 @@ from nbdag.commands.options import (
     OnlyOption,
     QuietOption,
     ReplayOption,
+    StoreDirectoryOption,
     StoreOption,
+    TimeoutOption,
     VerboseOption,
     level,
     show,
@@ -39,19 +44,34 @@ EXAMPLES = (
     "\b\nExamples:\n  nbdag compile --out restore_bundle/"
     "\n  nbdag compile notebook.ipynb --out bundle/ --bandwidth 50MB/s"
     "\n  nbdag compile --kernel kernel-1234.json --out bundle/"
+    "\n  nbdag compile --out bundle.pyz           (one file: python bundle.pyz)"
+    "\n  nbdag compile --out s3://bucket/bundle   (needs: pip install 'nbdag[cloud]' s3fs)"
 )
 
 
 def compile(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The bundle to write; an older one is updated.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out",
+            metavar="DIR|FILE.pyz|URL",
+            help="The bundle to write: a directory, one file, or s3://, gs://, sftp:// ...; an older one is updated.",
+        ),
+    ],
     notebook: Annotated[
         Path | None,
-        typer.Argument(help="Its session; without it, the one last analyzed here. With --kernel: where its cells are."),
+        typer.Argument(
+            help="Its session; without it, the one last analyzed here. With --kernel: where its cells are.",
+            autocompletion=complete_notebook,
+        ),
     ] = None,
     kernel: Annotated[
-        Path | None,
-        typer.Option("--kernel", metavar="FILE", help="Compile a live kernel, by its connection file (%connect_info)."),
-    ] = None,
+        str,
+        typer.Option(
+            "--kernel", metavar="ID|FILE", help="Compile a live kernel, by its id (nbdag kernels) or connection file."
+        ),
+    ] = "",
+    timeout: TimeoutOption = None,
     objective: ObjectiveOption = Objective.migrate,
     bandwidth: BandwidthOption = "auto",
     max_size: MaxSizeOption = "",
@@ -64,6 +84,8 @@ def compile(
             "--include-files", metavar="auto|all|none|GLOB", help="Input files that travel; auto: small ones."
         ),
     ] = "auto",
+    compression: CompressionOption = Compression.auto,
+    store_dir: StoreDirectoryOption = None,
     store: StoreOption = None,
     replay: ReplayOption = None,
     exclude: ExcludeOption = None,
@@ -90,9 +112,10 @@ def compile(
     progress = TerminalProgress(level=level(quiet, verbose), bar=progress_bar, color=color.value)
     try:
         compiled = pipeline.compile_bundle(
-            out,
+            out if "://" in out else Path(out),
             notebook=notebook,
-            connection_file=kernel,
+            connection_file=_connection_file(kernel) if kernel else None,
+            timeout=timeout,
             agent=None,
             state_directory=STATE_DIRECTORY,
             objective=objective.value,
@@ -100,6 +123,8 @@ def compile(
             max_bytes=most,
             verify=verify,
             include_files=include_files,
+            compression=compression.value,
+            store_directory=store_dir,
             allow_errors=allow_errors,
             store=tuple(store or ()),
             replay=tuple(replay or ()),
@@ -117,6 +142,20 @@ def compile(
     if lost:
         progress.say(f"{len(lost)} lost: {', '.join(lost)}")
     raise typer.Exit(1 if lost else 0)
+
+
+def _connection_file(kernel: str) -> Path:
+    """The connection file that ``--kernel`` means: a path, or the id of a kernel that runs here."""
+    path = Path(kernel).expanduser()
+    if path.exists() or path.suffix == ".json" or "/" in kernel:
+        return path
+    from nbdag.analysis.targets import find_target
+    from nbdag.errors import UsageError
+
+    found = find_target(kernel, state_directory=STATE_DIRECTORY).connection_file
+    if found is None:
+        raise UsageError(f"kernel {kernel} runs on another machine", "nbdag has to run where its connection file is")
+    return found
 
 
 def _print_compiled(compiled: Compiled, format: Format, page: Page, lost: tuple[str, ...]) -> None:

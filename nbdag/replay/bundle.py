@@ -1,59 +1,50 @@
 """Writes a plan and the encoded values as a bundle: restore.py, data.msgpack, blobs/ and more.
 
-``docs/format.md`` is the format. Written beside its destination, synced, and swapped in by a rename: whoever looks
-finds the old bundle or the new one. The same plan and values give the same bytes.
+``docs/format.md`` is the format. Written beside its destination, synced, and swapped in by a rename
+(``publishing.py``). The same plan and values give the same bytes.
 """
 
 from __future__ import annotations
 
 import base64
-import ctypes
-import errno
 import hashlib
 import os
-import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nbdag.errors import IntegrityError, OutputError
-from nbdag.link import runtime_source
-from nbdag.model import Action, Bundle, FileUse, Load, Plan, Replay
-from nbdag.portable.bundlefile import BUNDLE_FORMAT, BUNDLE_VERSION, BundleDamaged, check_blobs, read_data
+from nbdag.errors import OutputError
+from nbdag.model import Action, Bundle, Plan
+from nbdag.portable.bundlefile import BUNDLE_FORMAT, BUNDLE_VERSION
 from nbdag.portable.encode import INLINE_LIMIT
 from nbdag.portable.msgpack import pack
+from nbdag.portable.places import BundlePlace, Piece
+from nbdag.replay.archives import pack_archive
+from nbdag.replay.compression import Packed, Packing, pack_blobs
 from nbdag.replay.fallback import Fallbacks
+from nbdag.replay.manifests import packed_blobs, read_manifest
+from nbdag.replay.publishing import (
+    check_destination,
+    failures_as_output_errors,
+    is_archive,
+    put_in_place,
+    sync,
+    umask,
+    write_durably,
+)
+from nbdag.replay.script import RandomTable, restore_script, step_text
+from nbdag.replay.stores import Store, copy_piece
 
-ENTRIES = frozenset({"restore.py", "data.msgpack", "blobs", "files", "requirements.txt", "__pycache__"})
-"""What a bundle's directory may hold: a directory with anything else is not ours to replace."""
 
-FULL_DISK = "free some space, or choose another --out"
+@dataclass(frozen=True, slots=True)
+class Form:
+    """In what form a bundle is written, beside what is in it: how its blobs are packed, and where they are shared."""
 
-
-def check_destination(out: Path) -> None:
-    """Raise OutputError unless ``out`` is a bundle, an empty directory, or nothing at all."""
-    try:
-        if not out.is_dir():
-            if out.exists() or out.is_symlink():
-                raise OutputError(f"{out} is a file", "choose another --out")
-            return
-        entries = sorted(entry.name for entry in out.iterdir())
-    except OSError as error:
-        raise OutputError(f"{out} cannot be looked at: {error.strerror}", "choose another --out") from error
-    if not entries:
-        return
-    if "restore.py" not in entries or "data.msgpack" not in entries:
-        raise OutputError(f"{out} is a directory that is not a bundle", "choose another --out, or empty it")
-    foreign = [name for name in entries if name not in ENTRIES]
-    if foreign:
-        raise OutputError(
-            f"{out} holds {foreign[0]}, which is not part of a bundle",
-            "replacing the bundle would remove it: move it away",
-        )
+    packing: Packing = field(default_factory=Packing)
+    store: Store | None = None
 
 
 def write_bundle(
@@ -69,258 +60,99 @@ def write_bundle(
     reuse: Path | None = None,
     carried: Sequence[tuple[str, Path]] = (),
     fallbacks: Fallbacks = Fallbacks(),
+    form: Form = Form(),
+    advance: Callable[[int], None] = lambda count: None,
+    history: bytes = b"",
 ) -> Bundle:
-    """Write the bundle at ``out``, atomically.
+    """Write the bundle at ``out``, atomically: a directory, or one file where the name ends in ``.pyz``.
 
     ``encoded["groups"]`` are the indices that ``portable.encode.write_group`` returned, numbered as the plan's loads
-    are; their blobs lie in ``staging/blobs`` and stay there. ``reuse`` is an earlier bundle to take blobs from.
+    are; their blobs lie in ``staging/blobs`` and stay there, or in ``reuse``, an earlier bundle, or in the store.
     ``carried`` are small input files: (path as the code spells it, where it is now). ``fallbacks`` are the statements
-    that make what a target cannot load. Raises OutputError.
+    that make what a target cannot load. ``advance`` is told of bytes that were packed or copied. ``history`` is the
+    packed past of the session (``history.py``). Raises OutputError.
     """
     check_destination(out)
-    random_table = _RandomTable()
-    steps = [_step_text(step, random_table) for step in plan.steps]
+    random_table = RandomTable()
+    steps = [step_text(step, random_table) for step in plan.steps]
     groups = [{**_group_of(index), **_fallback_of(number, fallbacks)} for number, index in enumerate(encoded["groups"])]
-    blobs = {part["blob"]: part["size"] for group in groups for part in _blob_parts(group)}
-    spare = _fallback_steps(fallbacks)
-    spare_digest = hashlib.sha256(spare).hexdigest() if len(spare) >= INLINE_LIMIT else ""
-    if spare_digest:
-        blobs[spare_digest] = len(spare)
-    data = pack(
-        {
-            "format": BUNDLE_FORMAT,
-            "version": BUNDLE_VERSION,
-            "provenance": dict(provenance),
-            "requirements": [list(pair) for pair in requirements],
-            "groups": groups,
-            "blobs": dict(sorted(blobs.items())),
-            "fallbacks": {"blob": spare_digest, "size": len(spare)} if spare_digest else spare,
-            "replayed": sorted(n for d in plan.decisions if d.action is Action.REPLAY for n in d.names),
-            "process_state": dict(process_state),
-            "replay_states": random_table.states,
-            "random_states": dict(random_states),
-        }
-    )
-    script = restore_script(steps, plan.dropped, hashlib.sha256(data).hexdigest(), provenance, _restorers_of(groups))
-    reused = 0
-    with _failures_as_output_errors(out):
+    with failures_as_output_errors(out):
         parent = out.absolute().parent
         parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=f".{out.name}.tmp-", dir=parent))
         try:
-            (building / "blobs").mkdir()
-            if spare_digest:
-                _write(building / "blobs" / spare_digest, spare)
-            for digest in sorted(blobs.keys() - {spare_digest}):
-                kept = reuse / "blobs" / digest if reuse is not None else None
-                reused += kept is not None and kept.is_file() and kept.stat().st_size == blobs[digest]
-                _place_blob(digest, [staging / "blobs" / digest, kept], building)
+            made = building / "made"
+            made.mkdir()
+            spare = _fallback_steps(fallbacks)
+            sources = _Sources(staging, made, reuse, form, advance)
+            blobs = sources.place(groups)
+            spare_part = _aside(spare, made, blobs)
+            past_part = _aside(history, made, blobs)
+            bundle = building / "bundle"
+            (bundle / "blobs").mkdir(parents=True)
+            refers = form.store is not None and (is_archive(out) or not form.store.links_into(bundle))
+            data = pack(
+                {
+                    "format": BUNDLE_FORMAT,
+                    "version": BUNDLE_VERSION,
+                    "provenance": dict(provenance),
+                    "requirements": [list(pair) for pair in requirements],
+                    "groups": groups,
+                    "blobs": {digest: piece[2] for digest, piece in sorted(blobs.items())},
+                    "fallbacks": spare_part,
+                    "history": past_part,
+                    "replayed": sorted(n for d in plan.decisions if d.action is Action.REPLAY for n in d.names),
+                    "process_state": dict(process_state),
+                    "replay_states": random_table.states,
+                    "random_states": dict(random_states),
+                    **({"store": str(form.store.directory)} if form.store is not None and refers else {}),
+                }
+            )
+            digest = hashlib.sha256(data).hexdigest()
+            restorers = _restorers_of(groups)
+            script = restore_script(steps, plan.dropped, digest, provenance, restorers, archive=is_archive(out))
+            reused = sources.reused(blobs)
+            for digest, piece in sorted(blobs.items()):
+                _place_blob(digest, piece, bundle, form.store, refers)
             for path, source in carried:
-                _carry(path, source, building)
+                _carry(path, source, bundle)
             lines = [f"{name}=={version}\n" if version else f"{name}\n" for name, version in requirements]
-            _write(building / "requirements.txt", "".join(lines).encode())
-            _write(building / "data.msgpack", data)
-            _write(building / "restore.py", script.encode("utf-8"))
-            (building / "restore.py").chmod(0o777 & ~_umask())
-            building.chmod(0o777 & ~_umask())
-            _sync(building / "blobs")
-            _sync(building)
-            _swap_in(building, out)
+            write_durably(bundle / "requirements.txt", "".join(lines).encode())
+            write_durably(bundle / "data.msgpack", data)
+            name = "__main__.py" if is_archive(out) else "restore.py"
+            write_durably(bundle / name, script.encode("utf-8"))
+            (bundle / name).chmod(0o777 & ~umask())
+            bundle.chmod(0o777 & ~umask())
+            sync(bundle / "blobs")
+            sync(bundle)
+            if is_archive(out):
+                pack_archive(bundle, building / "archive", advance)
+                bundle = building / "archive"
+                bundle.chmod(0o777 & ~umask())
+            put_in_place(bundle, out)
         finally:
             shutil.rmtree(building, ignore_errors=True)
-    return Bundle(str(out), len(data), sum(blobs.values()), len(blobs), reused)
+    stored = sum(piece[2] for piece in blobs.values())
+    return Bundle(str(out), len(data), stored, len(blobs), reused)
 
 
-def publish(candidate: Path, out: Path, bundle: Bundle) -> Bundle:
+def _aside(content: bytes, made: Path, blobs: dict[str, Piece]) -> Any:
+    """``content`` as data.msgpack holds it: itself, or the blob that it becomes where it is large."""
+    if len(content) < INLINE_LIMIT:
+        return content
+    digest = hashlib.sha256(content).hexdigest()
+    write_durably(made / digest, content)
+    blobs[digest] = (str(made / digest), 0, len(content))
+    return {"blob": digest, "size": len(content)}
+
+
+def publish(candidate: Path, out: Path, bundle: Bundle, store: Store | None = None) -> Bundle:
     """Move the bundle at ``candidate`` (on the same file system) to ``out`` in place of what is there."""
-    check_destination(out)
-    with _failures_as_output_errors(out):
-        _swap_in(candidate, out)
+    if store is not None:
+        with failures_as_output_errors(store.directory):
+            store.refer(out)
+    put_in_place(candidate, out)
     return replace(bundle, directory=str(out))
-
-
-def read_manifest(directory: Path) -> dict[str, Any]:
-    """The content of a bundle's data.msgpack; raises IntegrityError where the bundle is damaged or incomplete."""
-    try:
-        script = (directory / "restore.py").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise IntegrityError(f"{directory / 'restore.py'} cannot be read: {error}") from error
-    found = re.search(r'^    DATA_SHA256 = "([0-9a-f]{64})"$', script, re.MULTILINE)
-    if found is None:
-        raise IntegrityError(f"{directory / 'restore.py'} is not a bundle's script")
-    try:
-        data = read_data(str(directory), found[1])
-        check_blobs(str(directory), data, range(len(data["groups"])), every_byte=False)
-    except BundleDamaged as error:
-        raise IntegrityError(f"{directory}: {error}", "compile it again") from error
-    return data
-
-
-def earlier_choices(out: Path) -> tuple[frozenset[str], frozenset[str]]:
-    """The names that the bundle at ``out`` stores, and those it replays; none where there is no bundle, or a damaged
-    one."""
-    if not (out / "restore.py").is_file():
-        return frozenset(), frozenset()
-    try:
-        data = read_manifest(out)
-        stored = frozenset(name for group in data["groups"] for name in group["names"])
-        return stored, frozenset(name for name in data.get("replayed", ()) if isinstance(name, str))
-    except (IntegrityError, TypeError):
-        return frozenset(), frozenset()
-
-
-# ------------------------------------------------------------------------------------------------ restore.py
-
-HEADER = '''\
-#!/usr/bin/env python3
-# Rebuilds the session{of_notebook}. Written by nbdag{provenance}; needs Python 3.8 or later.
-#
-#     python restore.py            restore, say what came back, end
-#     python -i restore.py         restore and go on at the prompt
-#     %run -i restore.py           restore into a notebook
-#     python restore.py --help     more
-#
-# This file is the whole program: what it runs of the notebook stands at the end, under PLAN. It reads data.msgpack
-# and blobs/ beside it, and unpickles nothing that the sha256 below does not vouch for.
-
-if __name__ != "nbdag_restore":
-
-    def _nbdag_restore(namespace, code):
-        """Run this file once more as a module of its own, so that nothing of it mixes with the names of the session."""
-        import sys
-
-        runtime = type(sys)("nbdag_restore")
-        sys.modules["nbdag_restore"] = runtime
-        try:
-            exec(code, runtime.__dict__)
-            status = runtime.restore_session(
-                namespace, code.co_filename, runtime.DATA_SHA256, runtime.PLAN, runtime.DROPPED
-            )
-        finally:
-            sys.modules.pop("nbdag_restore", None)
-            namespace.pop("_nbdag_restore", None)
-        runtime.leave(status, namespace)
-
-    _nbdag_restore(globals(), __import__("sys")._getframe().f_code)
-
-if __name__ == "nbdag_restore":
-'''
-
-
-def restore_script(
-    steps: Sequence[str],
-    dropped: Sequence[str],
-    data_digest: str,
-    provenance: Mapping[str, Any],
-    restorers: frozenset[str] | None = None,
-) -> str:
-    """The text of restore.py; ``steps`` are spelled as Python already, ``restorers`` are all that the pickles call."""
-    notebook = str(provenance.get("notebook") or "")
-    version = str(provenance.get("nbdag") or "")
-    python = str(provenance.get("python") or "")
-    said = (f" {version}" if version else "") + (f" on Python {python}" if python else "")
-    header = HEADER.replace("{of_notebook}", _one_line(f" of {notebook}" if notebook else ""))
-    header = header.replace("{provenance}", _one_line(said))
-    names = "".join(f"        {name!r},\n" for name in dropped)
-    return (
-        header
-        + _indented(runtime_source(restorers))
-        + f'\n    DATA_SHA256 = "{data_digest}"\n'
-        + "\n    # Made on the way, and no longer in the session at its end.\n"
-        + (f"    DROPPED = (\n{names}    )\n" if dropped else "    DROPPED = ()\n")
-        + "\n    # What rebuilds the session, in this order.\n"
-        + "    PLAN = (\n"
-        + "".join(steps)
-        + "    )\n"
-    )
-
-
-class _RandomTable:
-    """The states of random generators that replays begin with, each once."""
-
-    def __init__(self) -> None:
-        self.states: list[dict[str, bytes]] = []
-        self._numbers: dict[frozenset[tuple[str, bytes]], int] = {}
-
-    def number_of(self, state: Sequence[tuple[str, bytes]]) -> int:
-        number = self._numbers.setdefault(frozenset(state), len(self.states))
-        if number == len(self.states):
-            self.states.append(dict(state))
-        return number
-
-
-def _step_text(step: Load | Replay, random_table: _RandomTable) -> str:
-    """One step as a line or a few of the PLAN."""
-    pad = " " * 8
-    if isinstance(step, Load):
-        return f"{pad}Load({''.join(f'{name!r}, ' for name in step.names)}group={step.group}),\n"
-    parts = [f"cell={step.cell!r}", f"line={step.line}", f"names={step.names!r}"]
-    if step.why:
-        parts.append(f"why={step.why!r}")
-    if step.random_state:
-        parts.append(f"random_state={random_table.number_of(step.random_state)}")
-    files = [_file_text(file) for file in step.files if file.mode == "r"]
-    if files:
-        parts.append(f"files=({', '.join(files)},)")
-    if step.cwd:
-        parts.append(f"cwd={step.cwd!r}")
-    if step.may_fail:
-        parts.append("may_fail=True")
-    inner = f",\n{pad}    ".join([*parts, f"code={_code_literal(step.code)}"])
-    return f"{pad}Replay(\n{pad}    {inner},\n{pad}),\n"
-
-
-def _file_text(file: FileUse) -> str:
-    return repr((file.path, file.absolute, file.size, file.digest))
-
-
-def _fallback_steps(fallbacks: Fallbacks) -> bytes:
-    """The statements of ``fallbacks``, packed on their own: a restore that does not need them leaves them so. Empty
-    without any."""
-    if not fallbacks.steps:
-        return b""
-    table = _RandomTable()
-    steps = [
-        {
-            "code": step.code,
-            "cell": step.cell,
-            "line": step.line,
-            "names": list(step.names),
-            "random_state": table.number_of(step.random_state) if step.random_state else None,
-            "files": [[use.path, use.absolute, use.size, use.digest] for use in step.files if use.mode == "r"],
-            "cwd": step.cwd,
-            "may_fail": step.may_fail,
-        }
-        for step in fallbacks.steps
-    ]
-    return pack({"steps": steps, "states": table.states})
-
-
-def _fallback_of(group: int, fallbacks: Fallbacks) -> dict[str, Any]:
-    """What the entry of a group says of its fallback."""
-    if group in fallbacks.closed:
-        return {"no_fallback": fallbacks.closed[group]}
-    if group not in fallbacks.of:
-        return {}
-    doubt = {"doubt": fallbacks.doubts[group]} if group in fallbacks.doubts else {}
-    return {"fallback": [[index, list(names)] for index, names in fallbacks.of[group]], **doubt}
-
-
-def _code_literal(code: str) -> str:
-    """``code`` as a literal that reads like the code, where that is possible."""
-    plain = "'''" not in code and not code.endswith(("'", "\\")) and "\r" not in code and "\x00" not in code
-    if plain and all(character.isprintable() or character in "\n\t" for character in code):
-        # r'\' cannot end in a backslash; inside, every backslash stands for itself.
-        return f"r'''{code}'''"
-    return ascii(code)
-
-
-def _indented(text: str) -> str:
-    return "".join(f"    {line}" if line.strip() else line for line in text.splitlines(keepends=True))
-
-
-def _one_line(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 # ------------------------------------------------------------------------------------------------ data
@@ -351,21 +183,136 @@ def _blob_parts(group: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield part
 
 
-# ------------------------------------------------------------------------------------------------ files
+def _fallback_steps(fallbacks: Fallbacks) -> bytes:
+    """The statements of ``fallbacks``, packed on their own: a restore that does not need them leaves them so. Empty
+    without any."""
+    if not fallbacks.steps:
+        return b""
+    table = RandomTable()
+    steps = [
+        {
+            "code": step.code,
+            "cell": step.cell,
+            "line": step.line,
+            "names": list(step.names),
+            "random_state": table.number_of(step.random_state) if step.random_state else None,
+            "files": [[use.path, use.absolute, use.size, use.digest] for use in step.files if use.mode == "r"],
+            "cwd": step.cwd,
+            "may_fail": step.may_fail,
+        }
+        for step in fallbacks.steps
+    ]
+    return pack({"steps": steps, "states": table.states})
 
 
-def _place_blob(digest: str, sources: Sequence[Path | None], building: Path) -> None:
-    """Link or copy a blob from the first of ``sources`` that has it."""
-    target = building / "blobs" / digest
-    source = next((path for path in sources if path is not None and path.is_file()), None)
-    if source is None:
-        raise OutputError(f"the blob {digest} is gone from {sources[0]}", "compile again")
+def _fallback_of(group: int, fallbacks: Fallbacks) -> dict[str, Any]:
+    """What the entry of a group says of its fallback."""
+    if group in fallbacks.closed:
+        return {"no_fallback": fallbacks.closed[group]}
+    if group not in fallbacks.of:
+        return {}
+    doubt = {"doubt": fallbacks.doubts[group]} if group in fallbacks.doubts else {}
+    return {"fallback": [[index, list(names)] for index, names in fallbacks.of[group]], **doubt}
+
+
+# ------------------------------------------------------------------------------------------------ blobs
+
+
+class _Sources:
+    """Where the blobs of a bundle come from: the kernel's, the earlier bundle's, the store's; packed where it pays."""
+
+    def __init__(
+        self, staging: Path, made: Path, reuse: Path | None, form: Form, advance: Callable[[int], None]
+    ) -> None:
+        self._staging = staging
+        self._made = made
+        self._form = form
+        self._advance = advance
+        self._earlier: BundlePlace | None = None
+        self._packed_before: dict[str, Packed] = {}
+        if reuse is not None and reuse.exists():
+            manifest = read_manifest(reuse)
+            self._earlier = BundlePlace(str(reuse))
+            self._earlier.store = manifest.get("store", "")
+            self._packed_before = packed_blobs(manifest, form.packing)
+        self._before = frozenset(manifest["blobs"]) if self._earlier is not None else frozenset()
+
+    def place(self, groups: Sequence[dict[str, Any]]) -> dict[str, Piece]:
+        """Where each blob of ``groups`` is, by the digest of what is stored; their parts then say how it is packed.
+
+        Raises OutputError for a blob that is nowhere.
+        """
+        contents = sorted({part["blob"] for group in groups for part in _blob_parts(group)})
+        packed: dict[str, Packed] = {}
+        found: dict[str, Piece] = {}
+        plain: dict[str, Piece] = {}
+        for digest in contents:
+            before = self._packed_before.get(digest)
+            piece = self._in_earlier(before.digest) if before is not None else None
+            if before is not None and piece is not None:
+                packed[digest] = before
+                found[before.digest] = piece
+            else:
+                plain[digest] = self._plain(digest)
+        new = pack_blobs(plain, self._form.packing, self._made, self._advance, self._before)
+        packed.update(new)
+        found.update((one.digest, (str(self._made / one.digest), 0, one.stored)) for one in new.values())
+        found.update((digest, piece) for digest, piece in plain.items() if digest not in new)
+        for group in groups:
+            group["head"] = _as_packed(group["head"], packed)
+            group["regions"] = [_as_packed(part, packed) for part in group["regions"]]
+        return found
+
+    def reused(self, blobs: Mapping[str, Piece]) -> int:
+        """How many of ``blobs`` the earlier bundle or the store has."""
+        store = self._form.store
+        return sum(digest in self._before or (store is not None and store.has(digest)) for digest in blobs)
+
+    def _plain(self, digest: str) -> Piece:
+        path = self._staging / "blobs" / digest
+        if path.is_file():
+            return str(path), 0, path.stat().st_size
+        piece = self._in_earlier(digest)
+        if piece is None and self._form.store is not None:
+            piece = self._form.store.piece(digest)
+        if piece is None:
+            raise OutputError(f"the blob {digest} is gone from {path}", "compile again")
+        return piece
+
+    def _in_earlier(self, digest: str) -> Piece | None:
+        if self._earlier is None or digest not in self._before:
+            return None
+        try:
+            return self._earlier.blob(digest)
+        except OSError:
+            return None
+
+
+def _as_packed(part: Any, packed: Mapping[str, Packed]) -> Any:
+    """A part as the bundle has it: ``raw`` is the digest of the content of a packed one."""
+    if not isinstance(part, dict) or part["blob"] not in packed:
+        return part
+    form = packed[part["blob"]]
+    return {"blob": form.digest, "size": part["size"], "codec": form.codec, "raw": part["blob"]}
+
+
+def _place_blob(digest: str, piece: Piece, bundle: Path, store: Store | None, refers: bool) -> None:
+    """Link or copy a blob into the bundle; into the store where there is one, and then link that."""
+    target = bundle / "blobs" / digest
+    if store is not None:
+        piece = (str(store.add(digest, piece)), 0, piece[2])
+        if refers:
+            return
+    path, offset, size = piece
     try:
-        os.link(source, target)
+        if offset or os.path.getsize(path) != size:
+            raise OSError("a piece of a larger file")
+        os.link(path, target)
     except OSError:
-        shutil.copyfile(source, target)
-    target.chmod(0o666 & ~_umask())
-    _sync(target)
+        copy_piece(path, offset, size, str(target))
+    if store is None:
+        target.chmod(0o666 & ~umask())
+    sync(target)
 
 
 def _carry(path: str, source: Path, building: Path) -> None:
@@ -376,74 +323,4 @@ def _carry(path: str, source: Path, building: Path) -> None:
     target = building.joinpath("files", *parts)
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
-    _sync(target)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(path: Path) -> None:
-    """Have a file or directory reach the disk; systems that cannot open a directory are let be."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EBADF, errno.EROFS):
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def _swap_in(new: Path, out: Path) -> None:
-    """Put the directory ``new`` in the place of ``out`` and remove what was there."""
-    out = out.resolve() if out.is_symlink() else out
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        if out.exists():
-            out.rmdir()
-        new.rename(out)
-    elif _exchange(new, out):
-        shutil.rmtree(new, ignore_errors=True)
-    else:
-        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.old-", dir=out.absolute().parent))
-        out.rename(aside / "bundle")
-        try:
-            new.rename(out)
-        except OSError:
-            (aside / "bundle").rename(out)
-            raise
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-    _sync(out.absolute().parent)
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Swap two directories in one step (Linux 3.15); False where the system cannot."""
-    try:
-        rename = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError, TypeError):
-        return False
-    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    return bool(rename(here, os.fsencode(one.absolute()), here, os.fsencode(other.absolute()), exchange) == 0)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-@contextmanager
-def _failures_as_output_errors(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        hint = FULL_DISK if error.errno in (errno.ENOSPC, errno.EDQUOT) else "choose another --out"
-        where = error.filename or out
-        raise OutputError(f"cannot write {where}: {error.strerror or error}", hint) from error
+    sync(target)

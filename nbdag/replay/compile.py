@@ -11,18 +11,15 @@ new one is proven.
 from __future__ import annotations
 
 import base64
-import glob
 import json
-import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nbdag.errors import IntegrityError, OutputError, PlanError
+from nbdag.errors import IntegrityError, PlanError
 from nbdag.model import (
     Action,
     Bundle,
@@ -38,14 +35,19 @@ from nbdag.model import (
     ValueKind,
     Verdict,
 )
-from nbdag.replay.bundle import FULL_DISK, check_destination, earlier_choices, publish, write_bundle
+from nbdag.progress import Progress, Silent
+from nbdag.replay.bundle import Form, publish, write_bundle
 from nbdag.replay.cost import LAST_RESORT_SECONDS, CostModel
 from nbdag.replay.fallback import fallbacks
 from nbdag.replay.inputs import AUTO, carried_inputs
+from nbdag.replay.manifests import earlier_choices
 from nbdag.replay.planner import Preferences, make_plan
+from nbdag.replay.publishing import check_destination, is_archive, workspace
 from nbdag.replay.requirements import distributions_of, modules_of_code
 from nbdag.replay.room import Room
+from nbdag.replay.staging import Earlier, Staging, counting
 from nbdag.replay.verify import GOOD, Commands, Testimony, badness, compare, restore_and_testify
+from nbdag.replay.withhold import withhold_modules
 
 MOST_ROUNDS = 5
 """Compilations until what still differs is only named: each round changes sides of what the last one found."""
@@ -53,6 +55,14 @@ MOST_ROUNDS = 5
 
 UNCHECKED = -1
 """The size of an input file that restore.py does not check (``portable/environment.py``)."""
+
+
+HistoryOf = Callable[[Collection[str]], bytes]
+
+
+def no_history(mistrusted: Collection[str]) -> bytes:
+    """A bundle without a past."""
+    return b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,38 +79,6 @@ class Labels:
         return f"In [{count}]" if count is not None else f"run {execution + 1}"
 
 
-@dataclass(slots=True)
-class Staging:
-    """The directory the kernel writes heads and blobs into, and what is there already."""
-
-    directory: Path
-    encoded: dict[tuple[str, ...], dict[str, Any]] = field(default_factory=dict)
-
-    def encode(self, agent: Commands, plan: Plan, by_name: Sequence[str]) -> dict[str, Any]:
-        """Have the kernel encode the groups of ``plan`` that are not encoded yet; the index of all of them."""
-        loads = [step for step in plan.steps if isinstance(step, Load)]
-        missing = [list(load.names) for load in loads if load.names not in self.encoded]
-        if missing:
-            index_path = self.directory / "index.json"
-            answer = agent.command(
-                "encode",
-                {
-                    "path": str(index_path),
-                    "directory": str(self.directory),
-                    "groups": missing,
-                    "by_name": list(by_name),
-                },
-            )
-            if "refused" in answer:
-                place = self.directory.parent.parent
-                raise OutputError(f"cannot write in {place}: {answer['refused']}", FULL_DISK)
-            index = json.loads(index_path.read_text(encoding="utf-8"))
-            for names, group in zip(missing, index["groups"], strict=True):
-                self.encoded[tuple(names)] = group
-        ordered = sorted(loads, key=lambda load: load.group)
-        return {"groups": [self.encoded[load.names] for load in ordered]}
-
-
 @dataclass(frozen=True, slots=True)
 class Proven:
     """A bundle on disk, and how well it restored."""
@@ -114,7 +92,7 @@ class Proven:
     def kept_in(self, place: Path) -> Proven:
         """This one, moved to ``place``; what was there is gone."""
         shutil.rmtree(place, ignore_errors=True)
-        self.directory.rename(place)
+        self.directory.replace(place)
         return replace(self, directory=place)
 
 
@@ -130,21 +108,33 @@ def compile_session(
     provenance: Mapping[str, Any],
     verify: bool = True,
     include_files: str = AUTO,
-    say: Callable[[str], None] = lambda message: None,
+    form: Form = Form(),
+    progress: Progress = Silent(),
+    history: HistoryOf = no_history,
+    with_credentials: bool = False,
+    unchanged: frozenset[str] = frozenset(),
 ) -> tuple[Plan, Bundle, Verdict]:
     """Write the bundle of the session at ``out`` and prove it in a fresh process of the kernel's own interpreter.
 
-    ``include_files`` says which input files travel (``inputs.py``). With ``preferences.max_bytes`` the whole directory
-    takes no more. The fallback slices of stored values are not part of the proof. Raises PlanError, OutputError,
-    KernelDied, KernelProtocolError; ``out`` is then as it was before.
+    ``form`` says how blobs are packed and where they are shared, ``include_files`` which input files travel
+    (``inputs.py``). With ``preferences.max_bytes`` the whole bundle takes no more. The fallback slices of stored values
+    are not part of the proof. ``history`` packs the session's past, given the names whose replay gave something else.
+    Names that are ``unchanged`` since an earlier proof of the same stored bytes are not compared once more. Raises
+    PlanError, OutputError, KernelDied, KernelProtocolError; ``out`` is then as before.
     """
     check_destination(out)
-    with _workspace(out) as work:
-        world = _world(agent, work)
+    if verify:
+        form.packing.check_reader(trace.executable)
+    in_use = form.store.in_use() if form.store is not None else nullcontext()
+    with in_use, workspace(out) as work:
+        world = _world(agent, work, with_credentials)
         witness = Testimony.of_kernel(agent, work / "live.json") if verify else None
         stored_before, replayed_before = earlier_choices(out)
         preferences = replace(preferences, stored_before=stored_before, replayed_before=replayed_before)
-        writing = _Writing(graph, trace, labels, agent, out, work, costs, world, provenance, include_files, say)
+        writing = _Writing(
+            graph, trace, labels, agent, out, work, costs, world, provenance, include_files, form, progress
+        )
+        writing.history = history
         tried: set[tuple[str, Action]] = set()
         rounds = 0
         proven: Proven | None = None
@@ -154,29 +144,30 @@ def compile_session(
                 if witness is None:
                     proven = Proven(writing.candidate, plan, bundle, Verdict(verified=False), 0)
                     break
-                say("restoring it in a fresh process and comparing every variable")
+                progress.say("restoring it in a fresh process and comparing every variable")
                 rounds += 1
-                restored = restore_and_testify(writing.candidate, trace.executable, work, _names(plan))
+                names = _names(plan, unchanged)
+                restored = restore_and_testify(writing.candidate, trace.executable, work, names)
             except (PlanError, IntegrityError):
                 if proven is None:
                     raise
-                say("the other way is none: back to the plan before")
+                progress.say("the other way is none: back to the plan before")
                 break
-            comparisons = compare(witness, restored, _names(plan))
+            comparisons = compare(witness, restored, names)
             found = badness(comparisons)
             if proven is None or found < proven.badness:
                 # Kept as it is on disk: going back to it later needs no second proof.
                 verdict = replace(restored.verdict, comparisons=comparisons)
-                proven = Proven(writing.candidate, plan, bundle, verdict, found).kept_in(work / "best")
+                proven = Proven(writing.candidate, plan, bundle, verdict, found).kept_in(work / f"best{out.suffix}")
             repaired = repair(plan, writing.graph, comparisons, preferences, tried)
             if repaired is None or rounds == MOST_ROUNDS:
                 if found > proven.badness:
-                    say("an earlier plan restored more: back to that")
+                    progress.say("an earlier plan restored more: back to that")
                 break
             bad = [comparison.name for comparison in comparisons if comparison.result not in GOOD]
-            say(f"not restored as they were: {', '.join(sorted(bad)[:8])}; trying the other way")
+            progress.say(f"not restored as they were: {', '.join(sorted(bad)[:8])}; trying the other way")
             preferences = repaired
-        bundle = publish(proven.directory, out, proven.bundle)
+        bundle = publish(proven.directory, out, proven.bundle, form.store)
     return proven.plan, bundle, replace(proven.verdict, rounds=max(rounds, 1))
 
 
@@ -194,17 +185,20 @@ class _Writing:
     world: Mapping[str, Any]
     provenance: Mapping[str, Any]
     include_files: str
-    say: Callable[[str], None]
+    form: Form
+    progress: Progress
+    history: HistoryOf = no_history
     staging: Staging = field(init=False)
 
     def __post_init__(self) -> None:
-        self.staging = Staging(self.work / "staging")
+        earlier = Earlier(self.out, self.work)
+        self.staging = Staging(self.work / "staging", earlier, self.form, self.progress)
         self.staging.directory.mkdir()
 
     @property
     def candidate(self) -> Path:
         """Where the bundle is written."""
-        return self.work / "bundle"
+        return self.work / f"bundle{self.out.suffix}"
 
     def write(self, preferences: Preferences) -> tuple[Plan, Bundle]:
         """Plan, encode and write until everything could be encoded and it all fits."""
@@ -220,27 +214,42 @@ class _Writing:
                 spare,
                 steps=tuple(_label_step(step, self.graph, self.labels, self.trace, modules) for step in spare.steps),
             )
-            self.say(f"writing {_count(plan, Load)} stored and {_count(plan, Replay)} replayed steps")
+            self.progress.say(f"writing {_count(plan, Load)} stored and {_count(plan, Replay)} replayed steps")
             encoded = self.staging.encode(self.agent, plan, _definitions(self.graph, plan))
             refused = {tuple(group["names"]): group["error"] for group in encoded["groups"] if "error" in group}
             if refused:
                 self.graph = without_storage(self.graph, refused)
                 continue
-            bundle = write_bundle(
-                plan,
-                encoded,
-                self.staging.directory,
-                self.candidate,
-                reuse=self.out,
-                process_state=self.world["process_state"],
-                random_states=self.world["random_states"],
-                provenance=self.provenance,
-                requirements=_requirements(plan, encoded, self.trace.executable),
-                carried=carried_inputs(plan.steps, spare.steps, self.include_files),
-                fallbacks=spare,
-            )
-            if room.suffices_for(self.candidate, plan):
+            with counting(self.progress, "packing", self._bytes_again(plan)) as advance:
+                bundle = write_bundle(
+                    plan,
+                    encoded,
+                    self.staging.directory,
+                    self.candidate,
+                    reuse=self.staging.earlier.path if self.staging.earlier else None,
+                    form=self.form,
+                    advance=advance,
+                    process_state=self.world["process_state"],
+                    random_states=self.world["random_states"],
+                    provenance=self.provenance,
+                    requirements=_requirements(plan, encoded, self.trace.executable),
+                    carried=carried_inputs(plan.steps, spare.steps, self.include_files),
+                    fallbacks=spare,
+                    history=self.history(_mistrusted(preferences)),
+                )
+            if room.suffices_for(self.candidate, plan, bundle):
                 return plan, bundle
+
+    def _bytes_again(self, plan: Plan) -> int:
+        """Bytes gone through once more when everything is encoded: to be packed, or copied into one file."""
+        stored = sum(step.size for step in plan.steps if isinstance(step, Load))
+        in_archive = is_archive(self.out) and self.form.store is None
+        return stored * (self.form.packing.may_pay() + in_archive)
+
+
+def _mistrusted(preferences: Preferences) -> frozenset[str]:
+    """Names that are stored because their replay was proven to give something else."""
+    return frozenset(name for name, lesson in preferences.learned if lesson.startswith("stored,"))
 
 
 def without_storage(graph: SessionGraph, refused: Mapping[tuple[str, ...], str]) -> SessionGraph:
@@ -341,22 +350,26 @@ def _why(step: Replay) -> str:
     return f"makes {', '.join(step.names)}" if step.names else ""
 
 
-def _names(plan: Plan) -> tuple[str, ...]:
-    return tuple(sorted(name for d in plan.decisions if d.action is not Action.LOSE for name in d.names))
+def _names(plan: Plan, unchanged: frozenset[str]) -> tuple[str, ...]:
+    """What a restored session is asked for: all it should have but what is stored, and ``unchanged`` since a proof."""
+    wanted = (d for d in plan.decisions if d.action is not Action.LOSE)
+    return tuple(
+        sorted(name for d in wanted for name in d.names if d.action is not Action.STORE or name not in unchanged)
+    )
 
 
 def _count(plan: Plan, kind: type) -> int:
     return sum(isinstance(step, kind) for step in plan.steps)
 
 
-def _world(agent: Commands, work: Path) -> dict[str, Any]:
+def _world(agent: Commands, work: Path, with_credentials: bool) -> dict[str, Any]:
     """Process state and random states of the session, as the bundle carries them."""
     path = work / "world.json"
     agent.command("world", {"path": str(path)})
     found = json.loads(path.read_text(encoding="utf-8"))
     states = {key: base64.b64decode(state) for key, state in found["states"].items()}
     return {
-        "process_state": found["difference"],
+        "process_state": found["difference"] if with_credentials else withhold_modules(found["difference"]),
         "random_states": {generator: states[key] for generator, key in found["random_state"].items()},
     }
 
@@ -369,36 +382,3 @@ def _requirements(plan: Plan, encoded: Mapping[str, Any], executable: str) -> tu
         if isinstance(step, Replay):
             modules.update(modules_of_code(step.code))
     return distributions_of(modules, executable)
-
-
-@contextmanager
-def _workspace(out: Path) -> Iterator[Path]:
-    """A hidden directory beside ``out``, on the same file system, gone afterwards whatever happens.
-
-    Those of earlier compilations that were killed are removed on the way: their names carry the process they belong to.
-    """
-    parent = out.absolute().parent
-    prefix = f".{out.name}.nbdag-"
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        for left_over in parent.glob(f"{glob.escape(prefix)}*"):
-            owner = left_over.name.removeprefix(prefix).split("-")[0]
-            if owner.isdigit() and not _is_running(int(owner)):
-                shutil.rmtree(left_over, ignore_errors=True)
-        work = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=parent))
-    except OSError as error:
-        raise OutputError(f"cannot write beside {out}: {error.strerror}", "choose another --out") from error
-    try:
-        yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

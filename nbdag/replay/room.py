@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nbdag.errors import PlanError
-from nbdag.model import Load, Plan
+from nbdag.model import Bundle, Load, Plan
+from nbdag.portable.places import archive_entries
 from nbdag.replay.preferences import Preferences
 
 
@@ -23,14 +24,15 @@ class Room:
         """``preferences`` with the limit that a plan has to keep."""
         return preferences if self.for_values is None else replace(preferences, max_bytes=self.for_values)
 
-    def suffices_for(self, candidate: Path, plan: Plan) -> bool:
-        """Whether the bundle written at ``candidate`` is small enough; if not, ``plan`` must store less.
+    def suffices_for(self, candidate: Path, plan: Plan, bundle: Bundle) -> bool:
+        """Whether the bundle written at ``candidate`` is small enough; if not, ``plan`` must store less. What a store
+        keeps for the bundle counts like what lies in it.
 
         Raises PlanError where it cannot: what is too large is then not the values.
         """
         if self.most is None:
             return True
-        size = sum(path.stat().st_size for path in candidate.rglob("*") if path.is_file())
+        size = size_on_disk(candidate, bundle)
         if size <= self.most:
             return True
         stored = sum(step.size for step in plan.steps if isinstance(step, Load))
@@ -52,3 +54,13 @@ class Room:
                 raise
             other = self.most - self.for_values
             raise PlanError(f"{error}; {other} of the {self.most} bytes are taken by the rest of the bundle") from error
+
+
+def size_on_disk(candidate: Path, bundle: Bundle) -> int:
+    """Bytes that a bundle takes, with its blobs wherever they are."""
+    if candidate.is_file():
+        holds_blobs = any(name.startswith("blobs/") for name in archive_entries(str(candidate)))
+        return candidate.stat().st_size + (0 if holds_blobs else bundle.blobs_size)
+    blobs = candidate / "blobs"
+    rest = (path for path in candidate.rglob("*") if path.is_file() and path.parent != blobs)
+    return bundle.blobs_size + sum(path.stat().st_size for path in rest)

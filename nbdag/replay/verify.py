@@ -97,7 +97,7 @@ def restore_and_testify(bundle: Path, executable: str, work: Path, names: Sequen
     wanted.write_text(json.dumps(list(names)), encoding="utf-8")
     answer.unlink(missing_ok=True)
     command = [executable or sys.executable, "-c", DRIVER]
-    command += [str(path.absolute()) for path in (witness, bundle / "restore.py", wanted, answer)]
+    command += [str(path.absolute()) for path in (witness, script_of(bundle), wanted, answer)]
     try:
         done = subprocess.run(
             command, cwd=elsewhere, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False
@@ -116,6 +116,11 @@ def restore_and_testify(bundle: Path, executable: str, work: Path, names: Sequen
     notes = tuple(line for line in messages.splitlines() if line.strip())
     verdict = Verdict(restore_seconds=said["seconds"], exit_status=said["status"], notes=notes)
     return Testimony.parse(said, verdict)
+
+
+def script_of(bundle: Path) -> Path:
+    """What Python is given to restore ``bundle``: a directory's restore.py, an archive itself."""
+    return bundle if bundle.is_file() else bundle / "restore.py"
 
 
 def compare(live: Testimony, restored: Testimony, names: Sequence[str]) -> tuple[Comparison, ...]:

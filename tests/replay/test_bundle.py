@@ -13,7 +13,10 @@ import pytest
 
 from nbdag.errors import IntegrityError, OutputError
 from nbdag.replay import bundle as bundles
-from nbdag.replay.bundle import check_destination, publish, read_manifest
+from nbdag.replay.bundle import publish
+from nbdag.replay.manifests import read_manifest
+from nbdag.replay.publishing import check_destination
+from nbdag.replay.script import code_literal
 from tests.portable.session import Session
 from tests.restoring import bundle_of, replay, restore
 
@@ -59,7 +62,7 @@ CODES = [
 
 @pytest.mark.parametrize("code", CODES)
 def test_the_plan_spells_code_exactly(code: str) -> None:
-    literal = bundles._code_literal(code)
+    literal = code_literal(code)
     assert eval(literal) == code
     namespace: dict[str, object] = {}
     exec(f"if True:\n    x = (\n        {literal},\n    )", namespace)
@@ -138,7 +141,7 @@ def test_a_disk_that_refuses_is_an_output_error(tmp_path: Path, monkeypatch: pyt
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device", "somewhere")
 
-    monkeypatch.setattr(bundles, "_write", full)
+    monkeypatch.setattr(bundles, "write_durably", full)
     with pytest.raises(OutputError, match="No space left") as caught:
         bundle_of(tmp_path, Session().run("b = 2"), "b")
     assert caught.value.hint and contents(tmp_path / "bundle") == before

@@ -9,8 +9,9 @@ import pytest
 from nbdag.errors import OutputError
 from nbdag.model import Action, Comparison, Decision, Load, Plan, SessionGraph, Verdict
 from nbdag.replay import verify
-from nbdag.replay.compile import Staging, repair, without_storage
+from nbdag.replay.compile import repair, without_storage
 from nbdag.replay.planner import Preferences
+from nbdag.replay.staging import Staging
 from nbdag.replay.verify import compare, incomparable
 from tests.replay.test_planner import session
 

@@ -70,7 +70,8 @@ def test_what_a_pickle_drops_is_replayed_and_the_first_candidate_that_is_right_i
 @pytest.mark.slow
 def test_the_whole_directory_keeps_to_max_size(state: Path, tmp_path: Path) -> None:
     def size(most: int) -> int:
-        compile_bundle(tmp_path / "b", state_directory=state, max_bytes=most, store=["seen"], verify=False)
+        options = {"store": ["seen"], "verify": False, "bandwidth": 1e9}
+        compile_bundle(tmp_path / "b", state_directory=state, max_bytes=most, **options)
         return sum(path.stat().st_size for path in (tmp_path / "b").rglob("*") if path.is_file())
 
     least = size(10**9)

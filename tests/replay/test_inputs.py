@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from nbdag.errors import PlanError
-from nbdag.model import FileUse, Load, Plan
-from nbdag.replay.bundle import earlier_choices
+from nbdag.model import Bundle, FileUse, Load, Plan
 from nbdag.replay.inputs import LARGEST_CARRIED, carried_inputs
+from nbdag.replay.manifests import earlier_choices
 from nbdag.replay.planner import Preferences
-from nbdag.replay.room import Room
+from nbdag.replay.room import Room, size_on_disk
 from tests.portable.session import Session
 from tests.restoring import bundle_of, replay
 
@@ -62,19 +62,29 @@ def loading(size: int) -> Plan:
     return Plan((Load(0, ("a",), size, 0),), (), 0.0, 0.0, 0.0)
 
 
+BUNDLE = Bundle("bundle", 0, blobs_size=900, blobs=1)
+
+
+def test_what_a_store_keeps_for_a_bundle_counts(tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "restore.py").write_bytes(bytes(200))
+    assert not Room(1000).suffices_for(tmp_path, loading(900), BUNDLE)
+    assert size_on_disk(tmp_path, BUNDLE) == 1100
+
+
 def test_the_whole_bundle_fits_and_not_only_its_values(tmp_path: Path) -> None:
     (tmp_path / "blobs").mkdir()
     (tmp_path / "blobs" / "a").write_bytes(bytes(900))
     (tmp_path / "restore.py").write_bytes(bytes(200))
     room = Room(1000)
     assert room.applied_to(Preferences(max_bytes=1000)).max_bytes == 1000
-    assert not room.suffices_for(tmp_path, loading(900))
+    assert not room.suffices_for(tmp_path, loading(900), BUNDLE)
     assert room.applied_to(Preferences(max_bytes=1000)).max_bytes == 800
     with pytest.raises(PlanError, match="smallest; 200 of the 1000 bytes are taken by the rest"), room.explained():
         raise PlanError("smallest")
-    assert Room(1100).suffices_for(tmp_path, loading(900)) and Room(None).suffices_for(tmp_path, loading(900))
+    assert all(Room(most).suffices_for(tmp_path, loading(900), BUNDLE) for most in (1100, None))
     with pytest.raises(PlanError, match="takes 200 bytes beside stored values"):
-        Room(199).suffices_for(tmp_path, loading(900))
+        Room(199).suffices_for(tmp_path, loading(900), BUNDLE)
 
 
 def test_what_an_earlier_bundle_chose_is_read_from_it(tmp_path: Path) -> None:

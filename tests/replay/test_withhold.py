@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nbdag.model import Reluctance, SessionGraph, ValueKind, Variable
-from nbdag.replay.withhold import credential_in_code, credentials_in_bundle, withhold
+from nbdag.replay.withhold import credential_in_code, credentials_in_bundle, withhold, withhold_modules
+from tests.portable.session import Session
 from tests.replay.test_planner import session
+from tests.restoring import bundle_of, restore
 
 TOKEN = "ghp_" + "q7Zk2Lm9Xw4Rt8Vb1Nc6Yd3Fg5Hj0PsAeUiOq7"
 
@@ -87,11 +90,62 @@ def test_code_without_one_is_left_alone(code: str) -> None:
     assert credential_in_code(code) is None
 
 
-def test_the_last_net_names_the_file_of_the_bundle_and_not_the_value(tmp_path: Path) -> None:
-    (tmp_path / "blobs").mkdir()
-    (tmp_path / "restore.py").write_text("x = 1\n")
-    (tmp_path / "blobs" / "0f").write_bytes(b"\x80\x05" + TOKEN.encode() + b"\x00")
-    (said,) = credentials_in_bundle(tmp_path)
-    assert said.code == "credential-in-bundle"
-    assert "blobs/0f" in said.message.replace("\\", "/")
-    assert TOKEN not in said.message
+def test_asked_for_by_its_code_it_is_replayed_and_never_stored() -> None:
+    graph = session("-> token", "-> n")
+    found = withhold(graph, variables("token", "n", secret="token"), (), ("token",))
+    assert not found.names and not found.diagnostics
+    (token,) = (one for one in found.graph.covariables if "token" in one.names)
+    assert not token.storable and "--replay" in token.obstacle
+
+
+def test_a_module_beside_the_notebook_stays_behind_where_its_text_holds_a_key() -> None:
+    modules = {
+        "helper": [False, "/home/me/helper.py", "def f(): return 1\n", "{}"],
+        "client": [False, "/home/me/client.py", f"KEY = {TOKEN!r}\n", "{}"],
+        "later": [False, "/home/me/later.py", "password = None\n", "{'password': 'hunter2'}"],
+    }
+    state = withhold_modules({"cwd": "/home/me", "modules": modules})
+    assert list(state["modules"]) == ["helper"] and state["cwd"] == "/home/me"
+    assert list(state["withheld_modules"]) == ["client", "later"]
+    assert TOKEN not in repr(state) and "hunter2" not in repr(state)
+
+
+def findings(tmp_path: Path, cell: str, *names: str, **options: Any) -> list[str]:
+    bundle_of(tmp_path, Session().run(cell), *names, **options)
+    said = credentials_in_bundle(tmp_path / "bundle")
+    assert not [one for one in said if TOKEN in one.message]
+    return [f"{one.code} {one.message.split()[0].partition('/')[0]}" for one in said]
+
+
+HIDDEN = {
+    "in a small object": (f"import types\nx = types.SimpleNamespace(key={TOKEN!r})", "data.msgpack"),
+    "in a large pickle": (f"x = ['%d' % i for i in range(20_000)] + [{TOKEN!r}]", "blobs"),
+    "at the end of a large text": (f"x = 'a' * 9_000_000 + ' ' + {TOKEN!r}", "blobs"),
+    "in memory that holds text": (
+        f"import numpy\nx = numpy.frombuffer(b'some text, ' * 10_000 + {TOKEN!r}.encode(), 'u1').copy()",
+        "blobs",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_the_last_net_names_the_file_of_the_bundle_and_not_the_value(case: str, tmp_path: Path) -> None:
+    cell, file = HIDDEN[case]
+    assert findings(tmp_path, cell, "x") == [f"credential-in-bundle {file}"]
+
+
+def test_the_last_net_looks_into_input_files_and_says_which_modules_stayed_behind(tmp_path: Path) -> None:
+    (tmp_path / "settings.ini").write_text(f"[api]\nkey = {TOKEN}\n")
+    state = {"withheld_modules": {"client": "what looks like a GitHub token"}}
+    carried = (("settings.ini", tmp_path / "settings.ini"),)
+    said = findings(tmp_path, "x = 1", "x", process_state=state, carried=carried)
+    assert said == ["credential the", "credential-in-bundle files"]
+    done = restore(tmp_path / "bundle")
+    assert done.returncode == 0 and "were left behind" in done.stderr and "client" in done.stderr
+
+
+def test_the_last_net_does_not_read_numbers(tmp_path: Path) -> None:
+    # It would be found if they were read.
+    cell = f"import numpy\nx = numpy.frombuffer(bytes(range(256)) * 4000 + {TOKEN!r}.encode(), 'u1').copy()"
+    assert findings(tmp_path, cell, "x") == []
+    assert credentials_in_bundle(tmp_path / "nowhere") == ()

@@ -81,6 +81,10 @@ class Agent(Protocol):
         ...
 
 
+class KernelBusy(KernelProtocolError):
+    """The kernel worked on a cell for longer than the caller wanted to wait."""
+
+
 class RemoteTraceback(Exception):
     """The traceback from the kernel, as the cause of a KernelProtocolError."""
 
@@ -111,13 +115,58 @@ class LocalAgent:
             # A shell that attaches to this kernel later finds this recorder there and does not send in another one,
             # which could not compare its fingerprints with what this one has seen.
             sys.modules["nbdag_agent"] = agent
-        answer = _checked(name, agent.command(name, arguments))
+        answer = checked(name, agent.command(name, arguments))
         if name == "stop" and sys.modules.get("nbdag_agent") is agent:
             del sys.modules["nbdag_agent"]
         return answer
 
 
 # ------------------------------------------------------------------------------------------------ in a kernel
+
+IS_IPYTHON = "str(__import__('IPython').get_ipython() is not None)"
+
+
+def install(evaluate: Callable[[str], str], source: str) -> str:
+    """Have the recorder in the kernel where ``evaluate`` evaluates: "new", "same", "kept" or "replaced"."""
+    packed = base64.b64encode(zlib.compress(source.encode("utf-8"))).decode("ascii")
+    namespace = f"{{'PACKED': {packed!r}, 'DIGEST': {source_digest(source)!r}}}"
+    # An expression that leaves nothing behind: the namespace of exec() lives as long as the lambda's call.
+    return evaluate(f"(lambda space: (exec({_INSTALL!r}, space), space['ANSWER'])[1])({namespace})")
+
+
+def ask(evaluate: Callable[[str], str], name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """One command to the recorder that is installed where ``evaluate`` evaluates. Raises KernelProtocolError."""
+    request = json.dumps(arguments)
+    answer = evaluate(
+        f"__import__('json').dumps(__import__('sys').modules['nbdag_agent']"
+        f".command({name!r}, __import__('json').loads({request!r})))"
+    )
+    try:
+        result = json.loads(answer)
+    except (ValueError, TypeError):
+        raise KernelProtocolError(f"the recorder's answer to {name!r} is not JSON: {str(answer)[:80]}") from None
+    return checked(name, result)
+
+
+class FarAgent:
+    """The recorder of a kernel on another machine, which a server's websocket leads to (``evaluate``).
+
+    Its commands that write files write them there. Raises NotebookError, KernelProtocolError, what ``evaluate`` does.
+    """
+
+    def __init__(self, name: str, evaluate: Callable[[str], str]) -> None:
+        self._evaluate = evaluate
+        try:
+            there = evaluate(IS_IPYTHON) == "True"
+        except KernelProtocolError:
+            there = False
+        if not there:
+            raise NotebookError(f"{name}: not a Python kernel under IPython; nbdag needs ipykernel there")
+        self.installed = install(evaluate, _linked_source())
+
+    def command(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """As :meth:`Agent.command`."""
+        return ask(self._evaluate, name, arguments)
 
 
 class KernelAgent:
@@ -168,16 +217,7 @@ class KernelAgent:
 
     def command(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """As :meth:`Agent.command`, between two cells of the kernel."""
-        request = json.dumps(arguments)
-        answer = self._evaluate(
-            f"__import__('json').dumps(__import__('sys').modules['nbdag_agent']"
-            f".command({name!r}, __import__('json').loads({request!r})))"
-        )
-        try:
-            result = json.loads(answer)
-        except (ValueError, TypeError):
-            raise KernelProtocolError(f"the recorder's answer to {name!r} is not JSON: {str(answer)[:80]}") from None
-        return _checked(name, result)
+        return ask(self._evaluate, name, arguments)
 
     # -------------------------------------------------------------------------------------------- inside
 
@@ -185,7 +225,9 @@ class KernelAgent:
         # Not by kernel_info_request to begin with: IPython draws the tip of its banner from `random`, and the next
         # random number of the session would be another one.
         try:
-            answer = self._evaluate("str(__import__('IPython').get_ipython() is not None)")
+            answer = self._evaluate(IS_IPYTHON)
+        except KernelBusy:
+            raise
         except KernelProtocolError:
             answer = ""
         if answer == "True":
@@ -197,11 +239,7 @@ class KernelAgent:
         raise NotebookError(f"{self.name}: a Python kernel without IPython; nbdag needs ipykernel there")
 
     def _install(self) -> None:
-        source = self._source or _linked_source()
-        packed = base64.b64encode(zlib.compress(source.encode("utf-8"))).decode("ascii")
-        namespace = f"{{'PACKED': {packed!r}, 'DIGEST': {source_digest(source)!r}}}"
-        # An expression that leaves nothing behind: the namespace of exec() lives as long as the lambda's call.
-        self.installed = self._evaluate(f"(lambda space: (exec({_INSTALL!r}, space), space['ANSWER'])[1])({namespace})")
+        self.installed = install(self._evaluate, self._source or _linked_source())
 
     def _evaluate(self, expression: str) -> str:
         request = {
@@ -254,9 +292,9 @@ class KernelAgent:
                     self._wait("the kernel is busy with a cell; waiting for it (Ctrl-C gives up)")
                     told = True
                 if self._busy_timeout is not None and waited > self._busy_timeout:
-                    raise KernelProtocolError(
+                    raise KernelBusy(
                         f"{self.name}: the kernel was busy for {self._busy_timeout:g} s",
-                        "try again when its cell has ended",
+                        "try again when its cell has ended, or wait longer with --timeout",
                     )
 
     def _has_begun(self, identity: str) -> bool:
@@ -292,26 +330,38 @@ def _linked_source() -> str:
     return agent_source()
 
 
+def read_connection_file(path: Path) -> dict[str, Any]:
+    """What a connection file says. Raises UsageError with what is wrong with it."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(said, dict):
+            raise ValueError("it holds no object")
+    except FileNotFoundError:
+        raise UsageError(
+            f"{path}: no such connection file",
+            "`nbdag kernels` lists the kernels that run; in a notebook, %connect_info names its file",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: not a connection file of a kernel ({error})") from None
+    if not said.get("shell_port") or not said.get("iopub_port"):
+        raise UsageError(f"{path}: not a connection file of a kernel (it names no ports)")
+    return said
+
+
 def _connect(connection_file: Path) -> Any:
     from jupyter_client.blocking.client import BlockingKernelClient
 
+    read_connection_file(connection_file)
     client = BlockingKernelClient()
     try:
         client.load_connection_file(str(connection_file))
-    except FileNotFoundError:
-        raise UsageError(
-            f"{connection_file}: no such connection file",
-            "in a notebook, %connect_info names it; `jupyter --runtime-dir` says where they are",
-        ) from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"{connection_file}: not a connection file of a kernel ({error})") from None
-    if not client.shell_port or not client.iopub_port:
-        raise UsageError(f"{connection_file}: not a connection file of a kernel (it names no ports)")
     client.start_channels(stdin=False)
     return client
 
 
-def _checked(name: str, result: Any) -> dict[str, Any]:
+def checked(name: str, result: Any) -> dict[str, Any]:
     if not isinstance(result, dict):
         raise KernelProtocolError(f"the recorder answered {name!r} with {type(result).__name__}")
     if result.get("error"):

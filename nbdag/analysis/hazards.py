@@ -19,6 +19,7 @@
 | input | any | - | never |
 | history (_, Out[3]) | any | - | never |
 | opaque code | - | - | last resort |
+| credential struck out of the text when the session moved | - | - | never |
 | failed | - | - | last resort, the failure is expected again |
 | interrupted | - | - | never: it may not end |
 | no text to run | - | - | never |
@@ -125,6 +126,8 @@ def _is_database(path: str) -> bool:
 
 
 def _of_run(statement: Statement, run: StatementRun, digest_of: DigestOfFile) -> Iterable[Hazard]:
+    if "withheld" in run.effects:
+        yield Hazard(NEVER, "its text held what looked like a credential, which stayed behind when the session moved")
     if "network" in run.effects:
         yield Hazard(NEVER, "it used the network")
     if "process" in run.effects:

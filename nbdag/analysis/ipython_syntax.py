@@ -28,6 +28,7 @@ from nbdag.analysis.magic_table import (
     cell_magic,
     holes,
     line_magic,
+    runs_its_body,
     shell_line,
     split_options,
 )
@@ -105,7 +106,7 @@ class _Translation:
             name, argument = match[1], match[2].strip()
             body = "\n".join(self.lines[first + 1 :])
             found.single = True
-            if name != TIMED and name != "capture" and name not in PYTHON_BODIES:
+            if name != TIMED and name != "capture" and not runs_its_body(name, argument):
                 self.lines = [""] * len(self.lines)
                 found.whole = self._add(cell_magic(name, argument, body))
                 found.language = OTHER_LANGUAGES.get(name, "python")
@@ -131,7 +132,7 @@ class _Translation:
         elif name == TIMED:
             _, setup = split_options(argument, TIMED_OPTIONS)
             found.timed = self._add(Magic(TIMED, None, timed=setup or None))
-        elif argument:
+        elif argument and name in PYTHON_BODIES:
             _, rest = split_options(argument, PYTHON_BODIES[name])
             if rest:
                 found.before += (self._add(Magic(name, None, holes(rest), opaque=name not in ("time", "prun"))),)

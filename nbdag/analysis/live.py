@@ -22,6 +22,7 @@ from nbdag.analysis.kernels import (
 )
 from nbdag.analysis.notebook import read_notebook
 from nbdag.analysis.runner import run_notebook
+from nbdag.analysis.targets import live_kernel_of
 from nbdag.errors import CellFailed, UsageError
 from nbdag.model import Notebook
 from nbdag.progress import Progress
@@ -44,16 +45,20 @@ def live_session(
     state_directory: Path,
     allow_errors: bool,
     progress: Progress,
+    timeout: float | None = None,
 ) -> Iterator[LiveSession]:
-    """The session asked for: ``agent``'s, that of a connection file, the kept one, or a new run of the notebook."""
+    """The session asked for: ``agent``'s, that of a connection file, the kept one, the one in which Jupyter runs the
+    notebook, or a new run of it. ``timeout``: how long to wait for a kernel that is busy, None for ever.
+    """
+    if agent is None and connection_file is None and notebook is not None:
+        connection_file = _in_jupyter(notebook, state_directory, progress)
     text = read_notebook(notebook) if notebook is not None and (agent or connection_file) else None
     if agent is not None:
         yield LiveSession(agent, text or _notebook_of(agent.command("status", {})), "")
     elif connection_file is not None:
-        with KernelAgent(connection_file, wait=progress.say) as kernel:
-            status = kernel.command("status", {})
-            if not status.get("recording"):
-                status = kernel.command("start", {"late": True})
+        with KernelAgent(connection_file, wait=progress.say, busy_timeout=timeout) as kernel:
+            status, new = start_recording(kernel)
+            if new:
                 progress.say(
                     "this kernel was not recorded: what ran in it before can be stored, but not replayed safely"
                 )
@@ -62,6 +67,36 @@ def live_session(
         session, text = find_or_run(notebook, state_directory, allow_errors, progress)
         with attach(session, progress) as kernel:
             yield LiveSession(kernel, text, session.id)
+
+
+def start_recording(agent: Agent) -> tuple[Mapping[str, Any], bool]:
+    """The status of the recorder, which records from now on if it did not before; and whether it is new."""
+    status = agent.command("status", {})
+    if status.get("recording"):
+        return status, False
+    return agent.command("start", {"late": True}), True
+
+
+def _in_jupyter(notebook: Path, state_directory: Path, progress: Progress) -> Path | None:
+    """The connection file of the kernel in which Jupyter runs the notebook, unless nbdag itself keeps one for it."""
+    found = live_kernel_of(notebook)
+    session = find_session(state_directory, notebook)
+    if session is not None and is_alive(session):
+        others = [kernel for kernel in found if kernel.pid != session.kernel.pid]
+        if others:
+            progress.say(
+                f"{notebook.name} also runs in kernel {others[0].kernel_id}; this is the session that nbdag analyze "
+                f"kept (--kernel {others[0].kernel_id} takes the other one, nbdag stop {session.id} ends this one)"
+            )
+        return None
+    if not found:
+        return None
+    if len(found) > 1:
+        names = ", ".join(f"{kernel.kernel_id} ({kernel.state})" for kernel in found)
+        raise UsageError(f"{len(found)} kernels run {notebook}: {names}", "choose one: --kernel ID")
+    kernel = found[0]
+    progress.say(f"{notebook.name} runs in kernel {kernel.kernel_id} ({kernel.state}): this is its session")
+    return Path(kernel.connection_file)
 
 
 def _notebook_of(status: Mapping[str, Any]) -> Notebook | None:

@@ -30,6 +30,13 @@ PYTHON_BODIES = {
     "memoize": "",
     "cached": "",
 }
+
+
+def runs_its_body(name: str, argument: str) -> bool:
+    """Whether the body of a cell magic is Python of the session: ``%%nbdag on gpu`` runs it as if it had run here."""
+    return name in PYTHON_BODIES or (name == "nbdag" and argument.split()[:1] == ["on"])
+
+
 TIMED = "timeit"
 TIMED_OPTIONS = "nrpv"
 

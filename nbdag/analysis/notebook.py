@@ -1,4 +1,4 @@
-"""Notebook files -> code cells: ``.ipynb`` of every format version, and py:percent files.
+"""Notebook files -> code cells: ``.ipynb`` of every format version, py:percent files, and by Jupytext what it reads.
 
 nbformat is imported only when a file needs it: it takes a tenth of a second.
 """
@@ -25,12 +25,14 @@ def read_notebook(path: Path) -> Notebook:
     """The code cells of the notebook at ``path`` in the order they stand there.
 
     ``.ipynb`` files of format 3 and older are upgraded (with a diagnostic); cells without an id get one made of their
-    position and text. ``.py`` files are read as py:percent. Raises ``NotebookError``, with one line that says what is
+    position and text. ``.py`` files are read as py:percent, those of Jupytext's other
+    formats and ``.md`` files by Jupytext, if it is installed. Raises ``NotebookError``, with one line that says what is
     wrong and a hint, for everything that is no Python notebook with code in it.
     """
     path = Path(path)
     text = _read_text(path)
-    notebook = _read_percent(path, text) if path.suffix == ".py" else _read_ipynb(path, text)
+    readers = {".py": _read_script, ".md": _read_by_jupytext, ".markdown": _read_by_jupytext}
+    notebook = readers.get(path.suffix.lower(), _read_ipynb)(path, text)
     if not any(cell.source.strip() for cell in notebook.cells):
         raise NotebookError(f"{path}: the notebook has no code cells", "there is nothing to analyze")
     return notebook
@@ -70,7 +72,7 @@ def _similar(path: Path) -> str:
     import difflib
 
     try:
-        names = sorted(other.name for other in path.parent.iterdir() if other.suffix in (".ipynb", ".py"))
+        names = sorted(other.name for other in path.parent.iterdir() if other.suffix in (".ipynb", ".py", ".md"))
     except OSError:
         return "check the path"
     close = difflib.get_close_matches(path.name, names, n=1)
@@ -190,6 +192,44 @@ def _joined(source: object) -> str:
 def _made_id(position: int, source: str) -> str:
     """An id for a cell that has none: the same as long as it is in its place with its text."""
     return f"{position}-{hashlib.sha256(source.encode('utf-8', 'replace')).hexdigest()[:8]}"
+
+
+# ------------------------------------------------------------------------------------------------ Jupytext
+
+
+def _read_script(path: Path, text: str) -> Notebook:
+    """A script: py:percent, unless its header says that Jupytext wrote it in another format (``light``, ``sphinx``)."""
+    header = re.search(r"^#\s+format_name:\s*(\w+)", text[:2000], re.MULTILINE)
+    if header is None or header[1] == "percent":
+        return _read_percent(path, text)
+    return _read_by_jupytext(path, text)
+
+
+def _read_by_jupytext(path: Path, text: str) -> Notebook:
+    """A text notebook of any format that Jupytext reads: Markdown, MyST, light scripts."""
+    try:
+        import jupytext
+    except ImportError:
+        raise NotebookError(
+            f"{path}: reading this kind of notebook takes Jupytext, which is not installed",
+            "pip install 'nbdag[jupytext]', or: jupytext --to ipynb " + path.name,
+        ) from None
+    library: Any = jupytext
+    try:
+        document = library.reads(text, fmt=path.suffix.lstrip("."))
+    except Exception as error:  # Jupytext raises whatever its parsers raise
+        raise NotebookError(f"{path}: Jupytext cannot read it: {' '.join(str(error).split())[:200]}") from None
+    cells: list[Cell] = []
+    for position, node in enumerate(document.cells):
+        if node.cell_type == "code":
+            tags = frozenset(tag for tag in node.metadata.get("tags", ()) if isinstance(tag, str))
+            # Its ids are made anew at every reading: the place and the text stay.
+            cells.append(Cell(len(cells), position, _made_id(position, node.source), node.source, tags))
+    kernel = document.metadata.get("kernelspec", {})
+    language = str(kernel.get("language") or document.metadata.get("jupytext", {}).get("main_language") or "python")
+    if language.lower() not in PYTHON:
+        raise NotebookError(f"{path}: the notebook's language is {language}, not Python")
+    return Notebook(str(path), tuple(cells), str(kernel.get("name", "")))
 
 
 # ------------------------------------------------------------------------------------------------ py:percent

@@ -125,3 +125,44 @@ def _born_from_ps(pid: int) -> str:
         return ""
     state, _, born = answer.stdout.strip().partition(" ")
     return "" if not state or state.startswith("Z") else born.strip()
+
+
+# ------------------------------------------------------------------------------------------------ looking around
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory that a process holds, 0 where nobody can say."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        pass
+    if Path("/proc/self/stat").exists() or pid <= 0:
+        return 0
+    said = _ps("-o", "rss=", "-p", str(pid)).strip()
+    return int(said) * 1024 if said.isdigit() else 0
+
+
+def command_lines() -> dict[int, tuple[str, ...]]:
+    """pid -> words of the command line, of all processes that this user may look at."""
+    found: dict[int, tuple[str, ...]] = {}
+    if Path("/proc/self/stat").exists():
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with suppress(OSError):
+                    text = (entry / "cmdline").read_bytes().decode("utf-8", "replace")
+                    found[int(entry.name)] = tuple(text.rstrip("\0").split("\0"))
+        return found
+    for line in _ps("-axo", "pid=,args=").splitlines():
+        pid, _, words = line.strip().partition(" ")
+        if pid.isdigit():
+            found[int(pid)] = tuple(words.split())
+    return found
+
+
+def _ps(*arguments: str) -> str:
+    try:
+        answer = subprocess.run(["ps", *arguments], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout

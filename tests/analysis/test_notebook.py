@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,31 @@ def test_py_percent(tmp_path: Path) -> None:
 
 def test_plain_python_file_is_one_cell(tmp_path: Path) -> None:
     assert [cell.source for cell in read_notebook(written(tmp_path / "a.py", "x = 1\n")).cells] == ["x = 1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("wine.md", '# Wine\n\n```python tags=["nbdag-recompute"]\nxs = [1]\n```\n\ntext\n\n```python\nys = xs\n```\n'),
+        (
+            "wine.py",
+            "# ---\n# jupyter:\n#   jupytext:\n#     text_representation:\n#       format_name: light\n"
+            '# ---\n\n# + tags=["nbdag-recompute"]\nxs = [1]\n\n# + []\nys = xs\n',
+        ),
+    ],
+)
+def test_what_jupytext_reads_is_a_notebook_too(tmp_path: Path, name: str, text: str) -> None:
+    pytest.importorskip("jupytext")
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    notebook = read_notebook(tmp_path / name)
+    assert [cell.source for cell in notebook.cells] == ["xs = [1]", "ys = xs"]
+    assert notebook.cells[0].tags == {"nbdag-recompute"}
+    assert read_notebook(tmp_path / name) == notebook, "the ids of its cells stay"
+
+
+def test_without_jupytext_markdown_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jupytext", None)
+    (tmp_path / "wine.md").write_text("```python\nx = 1\n```\n", encoding="utf-8")
+    with pytest.raises(NotebookError, match="takes Jupytext") as told:
+        read_notebook(tmp_path / "wine.md")
+    assert "pip install 'nbdag[jupytext]'" in told.value.hint

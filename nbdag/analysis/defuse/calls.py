@@ -267,9 +267,7 @@ class Calls(Following):
             self._call_back(given, node, NOBODY_KNOWS, receiver)
         holder = receiver.view()
         shared = bounded(result.shared | holder.shared | receiver.inner)
-        return Value(
-            "object", "", holder.own, shared, result.inner, unique((*result.functions, *receiver.functions))
-        )
+        return Value("object", "", holder.own, shared, result.inner, unique((*result.functions, *receiver.functions)))
 
     def _inherited(self, receiver: Value, name: str) -> Signature | None:
         """A table's word for a method that a user's class inherits from a library's."""

@@ -1,0 +1,1 @@
+"""Execution migration: cells run on other machines with only the state they need."""

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nbdag import __version__
+from nbdag.commands.completing import complete_notebook
 from nbdag.commands.options import (
     STATE_DIRECTORY,
     AllowErrors,
     BarOption,
     Color,
     ColorOption,
-    Format,
-    FormatOption,
     QuietOption,
     VerboseOption,
     check_output,
     level,
     show,
 )
+from nbdag.errors import UsageError
 
 if TYPE_CHECKING:
     from nbdag.model import Analysis, Failed
+    from nbdag.pipeline import Seen
     from nbdag.report.tables import Page
 
 EXAMPLES = (
     "\b\nExamples:\n  nbdag analyze notebook.ipynb\n  nbdag analyze --static notebook.ipynb --format json -o facts.json"
+    "\n  nbdag analyze notebook.ipynb --format html -o dag.html"
     "\n  nbdag analyze --static a.ipynb experiments/ script.py --jobs 4"
 )
+
+
+class AnalysisFormat(str, Enum):
+    """How an analysis is written."""
+
+    text = "text"
+    json = "json"
+    html = "html"
 
 
 def analyze(
@@ -38,11 +51,14 @@ def analyze(
         list[Path],
         typer.Argument(
             metavar="NOTEBOOK...",
+            autocompletion=complete_notebook,
             help="An .ipynb file, a py:percent script, or a directory: all .ipynb files below it.",
         ),
     ],
     static: Annotated[bool, typer.Option("--static", help="Only read the code; run nothing.")] = False,
-    format: FormatOption = Format.text,
+    format: Annotated[
+        AnalysisFormat, typer.Option("--format", help="What to print; html: the page of nbdag graph.")
+    ] = AnalysisFormat.text,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the result there instead of stdout.")
     ] = None,
@@ -82,12 +98,14 @@ def analyze(
     directories and what begins with a dot are passed over.
     """
     check_output(output)
+    several = len(notebooks) > 1 or notebooks[0].is_dir()
+    if format is AnalysisFormat.html:
+        _check_page(notebooks, several, output)
     from nbdag import pipeline
     from nbdag.analysis.kernels import DEFAULT_IDLE_SECONDS
     from nbdag.report.progress import TerminalProgress
 
     progress = TerminalProgress(level=level(quiet, verbose), bar=progress_bar, color=color.value)
-    several = len(notebooks) > 1 or notebooks[0].is_dir()
     idle = (0.0 if several else DEFAULT_IDLE_SECONDS) if idle_timeout is None else idle_timeout
     how: Any = {
         "static": static,
@@ -107,14 +125,37 @@ def analyze(
         progress.end()
     if several:
         raise typer.Exit(_show_several(results, notebooks, output, color, format))
-    show(output, color, lambda page: _print_analysis(analysis, format, page))
+    if format is AnalysisFormat.html:
+        seen = pipeline.look(notebooks[0], static=static or idle <= 0, state_directory=STATE_DIRECTORY)
+        text = _page_of(seen if idle > 0 or static else replace(seen, analysis=analysis))
+        show(output, color, lambda page: page.raw(text.rstrip("\n")))
+    else:
+        show(output, color, lambda page: _print_analysis(analysis, format, page))
     if analysis.session and idle > 0:
         progress.say(f"kernel {analysis.session} is kept; next: nbdag compile --out restore_bundle/ (or: nbdag stop)")
     raise typer.Exit(1 if _left_out(analysis) else 0)
 
 
-def _print_analysis(analysis: Analysis, format: Format, page: Page) -> None:
-    if format is Format.json:
+def _check_page(notebooks: list[Path], several: bool, output: Path | None) -> None:
+    """Refuse a page where none can be made, before the notebook runs for an hour. Raises UsageError."""
+    if several:
+        raise UsageError(
+            "--format html: a page shows one notebook", f"nbdag analyze {notebooks[0]} --format html -o FILE"
+        )
+    if output is None and sys.stdout.isatty():
+        raise UsageError("--format html: a page is not for a terminal", "add -o dag.html, then open it in a browser")
+
+
+def _page_of(seen: Seen) -> str:
+    from nbdag.report.graph.formats import text_in
+    from nbdag.report.graph.scene import make_scene
+
+    title = Path(seen.analysis.notebook).name
+    return text_in("html", make_scene(seen.analysis, seen.sources, seen.decisions, title=title))
+
+
+def _print_analysis(analysis: Analysis, format: AnalysisFormat, page: Page) -> None:
+    if format is AnalysisFormat.json:
         from nbdag.report.json import analysis_as_json
 
         page.raw(analysis_as_json(analysis, __version__))
@@ -125,7 +166,7 @@ def _print_analysis(analysis: Analysis, format: Format, page: Page) -> None:
 
 
 def _show_several(
-    results: tuple[Analysis | Failed, ...], asked: list[Path], output: Path | None, color: Color, format: Format
+    results: tuple[Analysis | Failed, ...], asked: list[Path], output: Path | None, color: Color, format: AnalysisFormat
 ) -> int:
     """Print what came of several notebooks; the exit status.
 
@@ -147,8 +188,8 @@ def _show_several(
     return 1 if failed or any(isinstance(result, Analysis) and _left_out(result) for result in results) else 0
 
 
-def _print_several(results: tuple[Analysis | Failed, ...], format: Format, page: Page) -> None:
-    if format is Format.json:
+def _print_several(results: tuple[Analysis | Failed, ...], format: AnalysisFormat, page: Page) -> None:
+    if format is AnalysisFormat.json:
         from nbdag.report.json import analyses_as_json
 
         page.raw(analyses_as_json(results, __version__))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbdag.errors import OutputError
+from nbdag.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from nbdag.report.tables import Page
@@ -40,6 +41,15 @@ class Objective(str, Enum):
     size = "size"
 
 
+class Compression(str, Enum):
+    """How blobs are packed."""
+
+    auto = "auto"
+    none = "none"
+    zlib = "zlib"
+    zstd = "zstd"
+
+
 Names = list[str] | None
 StoreOption = Annotated[Names, typer.Option("--store", metavar="NAME", help="Store it, do not replay.")]
 ReplayOption = Annotated[Names, typer.Option("--replay", metavar="NAME", help="Replay it, do not store.")]
@@ -58,12 +68,41 @@ BandwidthOption = Annotated[
 MaxSizeOption = Annotated[
     str, typer.Option("--max-size", metavar="2GB", help="Let the bundle take no more; replay what has no room.")
 ]
+CompressionOption = Annotated[
+    Compression, typer.Option("--compression", help="How large data is packed; auto: zlib, where the link is slow.")
+]
+StoreDirectoryOption = Annotated[
+    Path | None,
+    typer.Option("--store-dir", metavar="DIR", help="Keep large data there, once for all bundles that have it."),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results and errors.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say every step.")]
 BarOption = Annotated[bool, typer.Option("--progress-bar/--no-progress-bar", help="Draw a bar on a terminal.")]
 ColorOption = Annotated[Color, typer.Option("--color", help="Colour the report.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="What to print; docs/schema.md describes the JSON.")]
 AllowErrors = Annotated[bool, typer.Option("--allow-errors", help="Go on after a cell that raises.")]
+
+
+ServerOption = Annotated[
+    str, typer.Option("--server", metavar="URL", help="Ask this Jupyter server, too; `jupyter server list` shows URLs.")
+]
+TokenOption = Annotated[
+    str, typer.Option("--token-env", metavar="VARIABLE", help="The environment variable that holds its token.")
+]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="SECONDS", min=0.0, help="Wait no longer for a kernel that is busy with a cell."),
+]
+
+
+def token_of(variable: str) -> str:
+    """The token in the environment variable of this name, "" without a name. Raises UsageError where it is not set."""
+    if not variable:
+        return ""
+    token = os.environ.get(variable, "")
+    if not token:
+        raise UsageError(f"--token-env {variable}: there is no such environment variable", f"export {variable}=...")
+    return token
 
 
 def show(output: Path | None, color: Color, write: Callable[[Page], None]) -> None:

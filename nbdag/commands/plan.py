@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nbdag import __version__
+from nbdag.commands.completing import complete_notebook
 from nbdag.commands.options import (
     STATE_DIRECTORY,
     AllowErrors,
@@ -57,7 +58,10 @@ class PlanFormat(str, Enum):
 def plan(
     notebook: Annotated[
         Path | None,
-        typer.Argument(help="Its session; without it, the one last analyzed here. With --kernel: where its cells are."),
+        typer.Argument(
+            help="Its session; without it, the one last analyzed here. With --kernel: where its cells are.",
+            autocompletion=complete_notebook,
+        ),
     ] = None,
     kernel: Annotated[
         Path | None,

@@ -24,8 +24,15 @@ def print_compiled(compiled: Compiled, page: Page) -> None:
     _print_verdict(compiled, page)
     print_diagnostics(compiled.diagnostics, page)
     page.line()
-    script = shlex.quote(str(Path(compiled.bundle.directory) / "restore.py"))
-    page.line(f"restore it with: python {script}", "strong", whole=True)
+    page.line(f"restore it with: {restore_command(compiled.bundle.directory)}", "strong", whole=True)
+
+
+def restore_command(bundle: str) -> str:
+    """The command line that restores a bundle: a directory, a file, or one at a URL."""
+    if "://" in bundle:
+        return f"nbdag restore {shlex.quote(bundle)}"
+    path = Path(bundle)
+    return f"python {shlex.quote(str(path if path.suffix == '.pyz' else path / 'restore.py'))}"
 
 
 def lost_names(compiled: Compiled, *, exclude: Collection[str] = (), only: Collection[str] = ()) -> tuple[str, ...]:

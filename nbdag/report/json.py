@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
@@ -97,6 +97,22 @@ def planned_as_json(planned: Planned, nbdag: str) -> str:
 def sessions_as_json(rows: list[dict[str, Any]], nbdag: str) -> str:
     """The text of a list of sessions."""
     return _text({**_head("nbdag-sessions", nbdag), "sessions": rows})
+
+
+def kernels_as_json(rows: list[dict[str, Any]], nbdag: str) -> str:
+    """The text of a list of kernels."""
+    return _text({**_head("nbdag-kernels", nbdag), "kernels": rows})
+
+
+def attached_as_json(row: dict[str, Any], nbdag: str) -> str:
+    """The text of what ``nbdag attach`` did."""
+    return _text({**_head("nbdag-attached", nbdag), **row})
+
+
+def checkup_as_json(found: Mapping[str, Sequence[Any]], nbdag: str) -> str:
+    """The text of what was looked at, by area."""
+    rows = [{"area": area, **_plain(check)} for area, checks in found.items() for check in checks]
+    return _text({**_head("nbdag-checkup", nbdag), "checks": rows})
 
 
 def _head(name: str, nbdag: str) -> dict[str, Any]:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any, TextIO
 
-from nbdag.report.units import say_seconds
+from nbdag.progress import Bytes
+from nbdag.report.units import say_bytes, say_seconds
+
+SECONDS_BETWEEN_LINES = 5.0
+"""How often a line says how far a transfer is, where no bar is drawn."""
 
 
 class TerminalProgress:
@@ -24,11 +29,13 @@ class TerminalProgress:
         self._stage = ""
         self._total: float | None = None
         self._done = 0.0
+        self._begun = self._said = 0.0
 
     def begin(self, stage: str, total: float | None) -> None:
         """A stage of ``total`` steps; None if nobody knows."""
         self.end()
         self._stage, self._total, self._done = stage, total, 0.0
+        self._begun = self._said = time.monotonic()
         if self._bar_wanted:
             self._bar = self._make_bar(total)
             self._task = self._bar.add_task(stage, total=total, note="")
@@ -39,9 +46,23 @@ class TerminalProgress:
         self._done += amount
         if self._bar is not None:
             self._bar.update(self._task, advance=amount, note=note)
+        elif self._level > 0 and isinstance(self._total, Bytes):
+            self._say_bytes(note)
         elif self._level > 1:
             of = f"/{self._total:g}" if self._total is not None else ""
             self._write(f"{self._stage} {self._done:g}{of} {note}".rstrip())
+
+    def _say_bytes(self, note: str) -> None:
+        """A line every few seconds: bytes go by many times a second, and what is soon over needs no line."""
+        now = time.monotonic()
+        soon = now - self._said < SECONDS_BETWEEN_LINES
+        if soon and (self._done < (self._total or 0) or (self._level < 2 and self._said == self._begun)):
+            return
+        self._said = now
+        speed = self._done / max(now - self._begun, 1e-3)
+        left = say_seconds(max((self._total or 0) - self._done, 0) / max(speed, 1))
+        of = f"{say_bytes(int(self._done))} of {say_bytes(int(self._total or 0))}"
+        self._write(f"{self._stage} {of}, {left} left {note}".rstrip())
 
     def say(self, message: str) -> None:
         """A sentence. Where a spinner turns it goes beside it; otherwise it is a line of its own."""
@@ -76,6 +97,12 @@ class TerminalProgress:
         console = Console(file=self._stream, no_color=plain or None, force_jupyter=False)
         text = TextColumn("{task.description}", markup=False)
         note = TextColumn("{task.fields[note]}", markup=False)
+        if isinstance(total, Bytes):
+            from rich.progress import DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+
+            left = TextColumn("left", style="dim")
+            columns = (text, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(), left, note)
+            return Progress(*columns, console=console, transient=True)
         if total is None:
             return Progress(SpinnerColumn(), text, TimeElapsedColumn(), note, console=console, transient=True)
         return Progress(

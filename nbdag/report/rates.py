@@ -12,6 +12,18 @@ _RATE = re.compile(_NUMBER + r"(?P<prefix>[kmgt]i?)?(?P<unit>b|bits?|bps)(?:/s(?
 _SIZE = re.compile(_NUMBER + r"(?P<prefix>[kmgt]i?)?(?:b|bytes?)?", re.I)
 
 
+_DURATION = re.compile(_NUMBER + r"(?P<unit>s|sec|seconds?|m|min|minutes?|h|hours?)?", re.I)
+
+
+def parse_seconds(text: str) -> float:
+    """``"60s"`` -> 60.0, ``"2min"`` -> 120.0, ``"1.5h"`` -> 5400.0; a number without a unit is seconds. Raises
+    UsageError."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"--every {text}: not a time", "write it like 60s, 2min or 1h")
+    return float(match["number"]) * {"": 1, "s": 1, "m": 60, "h": 3600}[(match["unit"] or "").lower()[:1]]
+
+
 def parse_rate(text: str) -> float | None:
     """``"50MB/s"`` -> 50e6, ``"100Mbit/s"`` -> 12.5e6 bytes per second; ``"auto"`` -> None. Raises UsageError."""
     if text.strip().lower() == "auto":

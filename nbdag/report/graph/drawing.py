@@ -28,14 +28,18 @@ HUES = 7  # lanes take colours in turn
 _WORDS = {Action.STORE: "stored", Action.REPLAY: "replayed", Action.LOSE: "lost"}
 
 
-def draw(scene: Scene, *, standalone: bool = True) -> str:
-    """The SVG text; ``standalone`` carries its own style and a background, else it is to be put into a page."""
+def draw(scene: Scene, *, standalone: bool = True, fluid: bool = False) -> str:
+    """The SVG text; ``standalone`` carries its own style and a background, else it is to be put into a page.
+
+    ``fluid`` takes the width that there is, as under a cell; else it is drawn to size.
+    """
     left = _lanes_width(scene)
     width = left + 46 + TEXT + 2 * (BAR + NUMBER + GAP)
     height = TOP + ROW * max(1, len(scene.rows)) + 14
+    size = 'width="100%"' if fluid else f'width="{width}" height="{height}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="nbdag" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}" role="img" aria-label="{_attribute(scene.title)}: cells and what they need">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="nbdag" viewBox="0 0 {width} {height}" {size} '
+        f'role="img" aria-label="{_attribute(scene.title)}: cells and what they need">'
     ]
     if standalone:
         parts.append(f"<title>{_text(scene.title)}</title><style>{picture_style()}</style>")
@@ -133,7 +137,9 @@ def _draw_row(row: Row, place: int, left: int, width: int, longest: float, large
     bars = text + TEXT + GAP
     if row.seconds is not None:
         parts.append(_bar("time", bars, top + 14, row.seconds / longest if longest else 0))
-        parts.append(f'<text class="number" x="{bars + BAR + 6}" y="{top + 23}">{say_seconds(row.seconds)}</text>')
+        parts.append(
+            f'<text class="number" x="{bars + BAR + 6}" y="{top + 23}">{_text(say_seconds(row.seconds))}</text>'
+        )
     if row.size:
         bars += BAR + NUMBER + GAP
         done = 0.0
@@ -142,7 +148,7 @@ def _draw_row(row: Row, place: int, left: int, width: int, longest: float, large
             if share:
                 parts.append(_bar(action, bars + done * BAR, top + 14, share))
                 done += share
-        parts.append(f'<text class="number" x="{bars + BAR + 6}" y="{top + 23}">{say_bytes(row.size)}</text>')
+        parts.append(f'<text class="number" x="{bars + BAR + 6}" y="{top + 23}">{_text(say_bytes(row.size))}</text>')
     parts.append("</g>")
     return parts
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from nbdag.model import Evidence
-from nbdag.report.graph.scene import Row, Scene
+from nbdag.model import Action, Evidence
+from nbdag.report.graph.scene import Chip, Row, Scene
+from nbdag.report.units import say_bytes, say_seconds
 
 VERSION = 1
 _NAMES_AT_MOST = 6
+_WORDS = {Action.STORE: "stored", Action.REPLAY: "replayed", Action.LOSE: "lost"}
 
 
 def as_dot(scene: Scene) -> str:
@@ -37,6 +39,31 @@ def as_mermaid(scene: Scene) -> str:
         arrow = "-.->" if evidence is Evidence.STATIC and scene.ran else "-->"
         lines.append(f'  c{source} {arrow}|"{_mermaid(_some(names))}"| c{target}')
     return "\n".join(lines) + "\n"
+
+
+def as_text(scene: Scene) -> str:
+    """A line or two per cell, for a terminal and for who does not see the picture."""
+    needs: dict[int, list[str]] = {}
+    for source, target, names, _ in _needs(scene):
+        needs.setdefault(target, []).append(f"{source + 1} ({_some(names)})")
+    lines = [scene.title]
+    for row in scene.rows:
+        about = "" if row.seconds is None else f"  {say_seconds(row.seconds)}"
+        lines.append(f"[{row.label}] {row.first_line}{about}")
+        made = [_chip_text(chip) for chip in row.chips]
+        if made:
+            lines.append(f"      makes {', '.join(made)}")
+        if row.index in needs:
+            lines.append(f"      needs {'; '.join(needs[row.index])}")
+    return "\n".join(lines) + "\n"
+
+
+def _chip_text(chip: Chip) -> str:
+    if not chip.current:
+        return f"{chip.name} (no longer)"
+    about = [say_bytes(chip.size)] if chip.size else []
+    about += [_WORDS[chip.action]] if chip.action else []
+    return f"{chip.name} ({', '.join(about)})" if about else chip.name
 
 
 def as_json(scene: Scene, nbdag: str) -> str:

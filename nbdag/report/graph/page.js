@@ -57,7 +57,7 @@
       for (const name of cell.names) {
         const term = element("dt");
         term.append(element("code", name.name), element("span", [name.type, name.size].filter(Boolean).join(", "), "dim"));
-        const word = { store: "stored", replay: "replayed", lose: "lost" }[name.action] || (name.current ? "" : "bound again later");
+        const word = { store: "stored", replay: "replayed", lose: "lost" }[name.action] || (name.current || !graph.ran ? "" : "bound again later");
         list.append(term);
         if (word) list.append(element("dd", word + (name.reason ? `: ${name.reason}` : ""), name.action || "dim"));
       }

@@ -55,6 +55,7 @@ def _summary(scene: Scene) -> str:
 
 def _island(scene: Scene) -> str:
     document = {
+        "ran": scene.ran,
         "cells": [
             {
                 "label": row.label,

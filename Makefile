@@ -3,6 +3,9 @@
 # make lint    linters, types and layers only
 # make corpus  the notebooks of other people: fetch, analyze, compile, restore, compare (needs the network)
 # make bench   nbdag and its peers on the same notebooks, an hour or two: docs/peers.md (needs the network)
+# make support which classes of which libraries travel, measured again: docs/support.md (needs the network)
+# make docs    the documentation as a site, in build/site; every link checked
+# make dist    wheel and source distribution, checked, and the example run from them in an environment of its own
 # make clean   remove what the above made, .venv too
 #
 # Only python3 (3.10 or later) with venv and pip is assumed. PYTHON=/path/to/python3 chooses another one.
@@ -13,10 +16,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help demo test lint corpus bench clean
+.PHONY: help demo test lint corpus bench support docs dist clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# //p' Makefile | head -9
 
 # A stamp for the environment and one per set of extras: installed again when pyproject.toml changes, and only then.
 .venv/python:
@@ -55,6 +58,32 @@ corpus: .venv/test
 bench: .venv/test
 	@$(BIN)/python -m benchmarks.peers --rounds 3
 	@$(BIN)/python -m benchmarks.peers --report docs
+
+support: .venv/test
+	@$(BIN)/python -m benchmarks.support
+
+.venv/docs: .venv/python pyproject.toml
+	@echo "installing nbdag and what the documentation needs into .venv"
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+docs: .venv/docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict && echo "build/site/index.html"
+
+# From the files that would be published, in environments that know nothing of this checkout.
+dist: .venv/python
+	@rm -rf dist build/dist && mkdir -p build/dist
+	@$(BIN)/python -m venv build/dist/tools
+	@build/dist/tools/bin/python -m pip install --quiet --disable-pip-version-check build twine
+	@build/dist/tools/bin/python -m build --outdir dist . >build/dist/log || { cat build/dist/log; exit 1; }
+	@build/dist/tools/bin/python -m twine check --strict dist/*
+	@$(BIN)/python -m venv build/dist/empty
+	@build/dist/empty/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[demo]"
+	@cp -R examples build/dist/examples
+	@cd build/dist/examples && PATH="$$PWD/../empty/bin:$$PATH" && export PATH && \
+	  nbdag analyze demo.ipynb && nbdag compile --out bundle && nbdag stop && \
+	  python bundle/restore.py --verify
+	@ls -l dist
 
 clean:
 	@rm -rf .venv .corpus demo_bundle build dist .nbdag examples/.nbdag

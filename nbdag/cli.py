@@ -16,7 +16,21 @@ try:
     import typer
 
     from nbdag import __version__
-    from nbdag.commands import analyze, compile, graph, kernels, plan
+    from nbdag.commands import (
+        analyze,
+        attach,
+        compile,
+        doctor,
+        graph,
+        install_kernel,
+        kernels,
+        open_lab,
+        plan,
+        restore,
+        run_notebook,
+        simulate,
+        store,
+    )
     from nbdag.commands.options import STATE_DIRECTORY
     from nbdag.errors import NbdagError, OutputError
 except KeyboardInterrupt:  # Ctrl-C while Python still loads
@@ -26,7 +40,6 @@ INTERRUPTED, BROKEN_PIPE, FAULT = 130, 141, 70
 
 app = typer.Typer(
     name="nbdag",
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -36,12 +49,25 @@ app = typer.Typer(
 )
 
 
-app.command(epilog=analyze.EXAMPLES)(analyze.analyze)
-app.command(epilog=plan.EXAMPLES)(plan.plan)
-app.command(epilog=compile.EXAMPLES)(compile.compile)
-app.command(epilog=graph.EXAMPLES)(graph.graph)
-app.command()(kernels.sessions)
-app.command()(kernels.stop)
+app.command(short_help="Run a notebook; show what each cell needs.", epilog=analyze.EXAMPLES)(analyze.analyze)
+app.command(short_help="Show what would be stored and replayed, and why.", epilog=plan.EXAMPLES)(plan.plan)
+app.command(short_help="Compile a session into a bundle.", epilog=compile.EXAMPLES)(compile.compile)
+app.command(short_help="Draw the session as a page or a picture.", epilog=graph.EXAMPLES)(graph.graph)
+app.command("run", short_help="Run a notebook in a batch; go on after a failure.", epilog=run_notebook.EXAMPLES)(
+    run_notebook.run_notebook
+)
+app.command(short_help="Restore a bundle, from wherever it is.", epilog=restore.EXAMPLES)(restore.restore)
+app.add_typer(store.store, short_help="Look after data that bundles share.")
+app.command(
+    "install-kernel", short_help="A kernel for JupyterLab that holds the session.", epilog=install_kernel.EXAMPLES
+)(install_kernel.install_kernel)
+app.command("open", short_help="JupyterLab, the notebook and its session.", epilog=open_lab.EXAMPLES)(open_lab.open_lab)
+app.command(short_help="Record a kernel that already runs; save it by itself.", epilog=attach.EXAMPLES)(attach.attach)
+app.command(short_help="List the kernels that run on this machine.")(kernels.kernels)
+app.command(short_help="List the kernels that nbdag keeps in this directory.")(kernels.sessions)
+app.command(short_help="End a kernel that nbdag keeps.")(kernels.stop)
+app.command(short_help="Would running cells elsewhere have paid?", epilog=simulate.EXAMPLES)(simulate.simulate)
+app.command(short_help="Look for problems of the environment.", epilog=doctor.EXAMPLES)(doctor.doctor)
 
 
 def _version(wanted: bool) -> None:
@@ -64,6 +90,8 @@ def _root(
 
 def main() -> None:
     """The entry of the command line; exits with the status that the head of this module lists."""
+    if "_NBDAG_COMPLETE" in os.environ:
+        app(prog_name="nbdag")  # answers the shell and exits
     status = run(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -80,3 +80,24 @@ class KernelProtocolError(NbdagError):
 
     code = "kernel"
     exit_status = 1
+
+
+class RemoteError(NbdagError):
+    """A machine that cells should run on did not do what it was asked for; the session here is as it was."""
+
+    code = "remote"
+    exit_status = 1
+
+
+class AccessRefused(RemoteError):
+    """The server there wants another token, or none of its doors is open."""
+
+    code = "access-refused"
+    exit_status = 4
+
+
+class ConnectionLost(RemoteError):
+    """The connection to the other machine is gone and did not come back in time."""
+
+    code = "connection-lost"
+    exit_status = 1

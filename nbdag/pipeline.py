@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from nbdag.analysis.agent_client import Agent
 from nbdag.analysis.cells import analyze_cell
@@ -49,13 +51,20 @@ from nbdag.model import (
     Trace,
 )
 from nbdag.progress import Progress, Silent
-from nbdag.replay.bundle import earlier_choices
+from nbdag.replay.bundle import Form
 from nbdag.replay.comparisons import comparisons
 from nbdag.replay.compile import Labels, compile_session
+from nbdag.replay.compression import Packing
 from nbdag.replay.cost import CostModel, measure_bandwidth
 from nbdag.replay.explain import explain_all, with_labels
+from nbdag.replay.filesystem import is_url, without_password
+from nbdag.replay.history import History, ask_past
+from nbdag.replay.manifests import earlier_choices, is_bundle
 from nbdag.replay.planner import make_plan
 from nbdag.replay.preferences import Preferences
+from nbdag.replay.sending import check_remote, deliver, outgoing
+from nbdag.replay.stores import Store
+from nbdag.replay.weights import with_packed_sizes
 from nbdag.replay.wishes import (
     ALWAYS_STORE,
     NEVER_RERUN,
@@ -181,7 +190,7 @@ def understand(agent: Agent, trace_path: Path, notebook: Notebook | None) -> Und
 
 
 def compile_bundle(
-    out: Path,
+    out: Path | str,
     *,
     notebook: Path | None = None,
     connection_file: Path | None = None,
@@ -192,25 +201,49 @@ def compile_bundle(
     max_bytes: int | None = None,
     verify: bool = True,
     include_files: str = "auto",
+    compression: str = "auto",
+    store_directory: Path | None = None,
     allow_errors: bool = False,
     store: Sequence[str] = (),
     replay: Sequence[str] = (),
     exclude: Sequence[str] = (),
     only: Sequence[str] = (),
     with_credentials: bool = False,
+    timeout: float | None = None,
+    save: Mapping[str, Any] | None = None,
+    unchanged: frozenset[str] = frozenset(),
     progress: Progress = Silent(),
 ) -> Compiled:
-    """Compile a live session into the bundle ``out``: the one of ``agent``, of ``connection_file``, of ``notebook``, or
-    the one last analyzed in this directory. A notebook whose kernel is gone is run again.
+    """Compile a live session into the bundle ``out``: a directory, a file that ends in ``.pyz``, or a URL.
 
-    ``include_files``: which input files travel, ``auto``, ``all``, ``none`` or a pattern.
+    The session is that of ``agent``, of ``connection_file``, of ``notebook``, or the one last analyzed in this
+    directory. A notebook that Jupyter runs is compiled from there; one whose kernel is gone is run again. ``timeout``:
+    seconds to wait for a kernel that is busy, None for ever.
+    ``save`` is what the bundle is to know of itself as the save of a session (``saving/``), and what is ``unchanged``
+    since the bundle at ``out`` was proven needs no second proof where it is stored.
+
+    ``include_files``: which input files travel, ``auto``, ``all``, ``none`` or a pattern. ``compression`` is one of
+    ``compression.CODECS``; blobs are shared with other bundles in ``store_directory``.
     With ``agent`` or ``connection_file``, ``notebook`` is where its cells (their numbers, their tags) are read.
     Raises UsageError, PlanError, OutputError, EnvironmentRefused, KernelDied, KernelProtocolError.
     """
     wishes = _wishes(store, replay, exclude, only, max_bytes)
-    request = Request(wishes, objective, bandwidth, with_credentials)
-    with live_session(notebook, connection_file, agent, state_directory, allow_errors, progress) as live:
-        return _compile(live, out, request, verify, include_files, progress)
+    request = Request(wishes, objective, bandwidth, with_credentials, save, unchanged, compression=compression)
+    packing = Packing(compression)
+    packing.check()
+    form = Form(packing, Store.at(store_directory) if store_directory is not None else None)
+    url = str(out) if is_url(out) else ""
+    if url:
+        out = outgoing(url, state_directory)
+        speed = check_remote(url, out, store=store_directory is not None)
+        if not bandwidth:
+            request = replace(request, bandwidth=speed, bandwidth_source=f"measured to {without_password(url)}")
+    with live_session(notebook, connection_file, agent, state_directory, allow_errors, progress, timeout) as live:
+        compiled = _compile(live, Path(out), request, form, verify, include_files, progress)
+    if url:
+        deliver(Path(out), url, progress)
+        compiled = replace(compiled, bundle=replace(compiled.bundle, directory=without_password(url)))
+    return compiled
 
 
 def plan_session(
@@ -239,7 +272,7 @@ def plan_session(
     ``compile_bundle`` does.
     """
     wishes = _wishes(store, replay, exclude, only, max_bytes)
-    request = Request(wishes, objective, bandwidth, with_credentials)
+    request = Request(wishes, objective, bandwidth, with_credentials, compression="auto")
     check_explained(explained, wishes)
     with live_session(notebook, connection_file, agent, state_directory, allow_errors, progress) as live:
         return _plan(live, destination, request, tuple(explained), progress)
@@ -258,12 +291,15 @@ def look(
     notebook: Path | None = None,
     *,
     static: bool = False,
+    agent: Agent | None = None,
     state_directory: Path = Path(".nbdag"),
     progress: Progress = Silent(),
 ) -> Seen:
-    """The session of ``notebook`` (or the one last analyzed here) with the plan for it; unless ``static`` or its kernel
-    is gone: then what the code says. Nothing is run. Raises UsageError, NotebookError.
+    """The session of ``agent``, of ``notebook`` or the one last analyzed here, with the plan for it; unless ``static``
+    or its kernel is gone: then what the code says. Nothing is run. Raises UsageError, NotebookError.
     """
+    if agent is not None:
+        return _seen(notebook, agent, "", state_directory, progress)
     session = find_session(state_directory, notebook)
     if notebook is None and session is None:
         raise UsageError("no session was analyzed in this directory", "run: nbdag graph NOTEBOOK")
@@ -274,11 +310,15 @@ def look(
         if not static:
             progress.say(f"{path.name} has no kernel here: only what its code says (nbdag analyze runs it)")
         return Seen(analyze_text(text, begun), tuple(cell.source for cell in text.cells))
-    with live_session(notebook, None, None, state_directory, False, progress) as live:
+    return _seen(notebook, None, session.id, state_directory, progress)
+
+
+def _seen(notebook: Path | None, agent: Agent | None, session: str, state_directory: Path, progress: Progress) -> Seen:
+    with live_session(notebook, None, agent, state_directory, False, progress) as live:
         question = _ask(live, Path().absolute(), Request(Preferences()), progress)
         plan = make_plan(question.understood.graph, question.costs, question.preferences)
     understood = question.understood
-    analysis = _summary(understood, session.id, 0.0, live.notebook)
+    analysis = _summary(understood, session, 0.0, live.notebook)
     return Seen(analysis, tuple(cell.source for cell in understood.cells), plan.decisions)
 
 
@@ -298,6 +338,10 @@ class Request:
     objective: str = "migrate"
     bandwidth: float | None = None
     with_credentials: bool = False
+    save: Mapping[str, Any] | None = None  # what the bundle is to know of itself as the save of a session
+    unchanged: frozenset[str] = frozenset()  # names that were proven as they are, in the bundle that is there
+    bandwidth_source: str = "given"
+    compression: str = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,8 +362,6 @@ class Question:
 
 def _ask(live: LiveSession, place: Path, request: Request, progress: Progress) -> Question:
     """Survey ``live``, and put together what names and tags ask for with how fast ``place`` can be written."""
-    import tempfile
-
     wishes = request.wishes
     progress.say("surveying the session")
     with tempfile.TemporaryDirectory(prefix="nbdag-") as folder:
@@ -331,7 +373,7 @@ def _ask(live: LiveSession, place: Path, request: Request, progress: Progress) -
     check_linked(understood.graph, wishes)
     withheld = Withheld(understood.graph)
     if not request.with_credentials:
-        withheld = withhold(understood.graph, understood.trace.variables, wishes.store | wishes.only)
+        withheld = withhold(understood.graph, understood.trace.variables, wishes.store | wishes.only, wishes.replay)
         understood = replace(understood, graph=withheld.graph)
     tags = wishes_of_cells(
         live.notebook.cells if live.notebook else (), understood.labels.cell_of, understood.trace.executions
@@ -344,8 +386,10 @@ def _ask(live: LiveSession, place: Path, request: Request, progress: Progress) -
         recompute=tags.of(RECOMPUTE),
     )
     speed = request.bandwidth or measure_bandwidth(place)
-    source = "given" if request.bandwidth else f"measured in {nearest_directory(place)}"
+    source = request.bandwidth_source if request.bandwidth else f"measured in {nearest_directory(place)}"
     costs = CostModel(speed, request.objective)
+    packing = Packing(request.compression, speed, request.objective)
+    understood = replace(understood, graph=with_packed_sizes(understood.graph, packing, live.agent))
     check_possible(understood.graph, costs, preferences)
     return Question(
         understood,
@@ -371,7 +415,7 @@ def _plan(
     progress.begin("planning", None)
     try:
         place = destination.absolute()
-        place = place.parent if (place / "restore.py").is_file() else place
+        place = place.parent if is_bundle(place) else place
         question = _ask(live, place, request, progress)
         understood, costs, preferences = question.understood, question.costs, question.preferences
         check_names(explained, [variable.name for variable in understood.trace.variables])
@@ -424,13 +468,25 @@ def _with_links(explanations: tuple[Explanation, ...], asked: tuple[str, ...], a
 
 
 def _compile(
-    live: LiveSession, out: Path, request: Request, verify: bool, include_files: str, progress: Progress
+    live: LiveSession,
+    out: Path,
+    request: Request,
+    form: Form,
+    verify: bool,
+    include_files: str,
+    progress: Progress,
 ) -> Compiled:
     begun = time.perf_counter()
     progress.begin("compiling", None)
     try:
         question = _ask(live, out.absolute().parent, request, progress)
         understood = question.understood
+        with tempfile.TemporaryDirectory(prefix="nbdag-") as folder:
+            past = ask_past(live.agent, Path(folder))
+        cells = live.notebook.cells if live.notebook else ()
+        history = History(understood.trace, past, cells, request.with_credentials)
+        packing = replace(form.packing, bandwidth=question.costs.bandwidth, objective=request.objective)
+        form = replace(form, packing=packing)
         plan, bundle, verdict = compile_session(
             understood.graph,
             understood.trace,
@@ -439,10 +495,14 @@ def _compile(
             out,
             costs=question.costs,
             preferences=question.preferences,
-            provenance=_provenance(understood, question.withheld),
+            provenance=_provenance(understood, question.withheld, request.save),
             verify=verify,
             include_files=include_files,
-            say=progress.say,
+            with_credentials=request.with_credentials,
+            unchanged=request.unchanged,
+            form=form,
+            progress=progress,
+            history=history.packed,
         )
     finally:
         progress.end()
@@ -469,8 +529,9 @@ def _compile(
     )
 
 
-def _provenance(understood: Understood, withheld: Sequence[str]) -> dict[str, str]:
+def _provenance(understood: Understood, withheld: Sequence[str], save: Mapping[str, Any] | None) -> dict[str, Any]:
     return {
+        **({"save": dict(save)} if save is not None else {}),
         **({"withheld": ", ".join(withheld)} if withheld else {}),
         "notebook": Path(understood.source).name,
         "python": understood.trace.python,

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Protocol
 
 
+class Bytes(float):
+    """A total in bytes: shown as such, with the speed and the time that is left."""
+
+
 class Progress(Protocol):
-    """What a stage is given to report to."""
+    """What a stage is given to report to. A stage that counts bytes begins with a total of :class:`Bytes`."""
 
     def begin(self, stage: str, total: float | None) -> None: ...
 

@@ -88,6 +88,7 @@ def test_compile_asks_for_what_was_said(play: Play) -> None:
     pipeline = play(COMPILED)
     choices = (
         "--objective size --bandwidth 8Mbit/s --max-size 1.5GB --include-files data/*.csv --no-verify --allow-errors"
+        " --compression zlib --store-dir store"
     )
     names = "--store a --store b --replay c --exclude gen --only df"
     assert cli.run(["compile", "n.ipynb", "--out", "bundle", *choices.split(), *names.split()]) == 0
@@ -104,6 +105,9 @@ def test_compile_asks_for_what_was_said(play: Play) -> None:
         "max_bytes": 1_500_000_000,
         "verify": False,
         "include_files": "data/*.csv",
+        "compression": "zlib",
+        "store_directory": Path("store"),
+        "timeout": None,
         "allow_errors": True,
         "store": ("a", "b"),
         "replay": ("c",),

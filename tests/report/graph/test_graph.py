@@ -90,6 +90,14 @@ def test_a_name_that_only_the_recorder_saw_is_shown_with_the_cell_that_made_it()
     assert [chip.name for chip in scene.rows[0].chips] == ["x"]
 
 
+def test_a_time_below_the_measurable_is_well_formed() -> None:
+    """It is written "<1 ms"."""
+    cell = CellSummary(0, 0, "a", defs=("x",), outcome=Outcome.OK, seconds=0.0002)
+    text = draw(make_scene(Analysis("n.ipynb", (cell,), (), (), (), "", 0.0)))
+    assert "&lt;1 ms" in text
+    ElementTree.fromstring(text)
+
+
 @pytest.mark.parametrize(
     "analysis", [ANALYSIS, hostile(), static(0), static(1)], ids=["rich", "hostile", "none", "one"]
 )

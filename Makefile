@@ -50,7 +50,7 @@ lint: .venv/test
 	@$(BIN)/lint-imports
 
 test: lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 corpus: .venv/test
 	@$(BIN)/python -m benchmarks.corpus

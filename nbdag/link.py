@@ -61,7 +61,7 @@ def runtime_source(restorers: frozenset[str] | None = None) -> str:
 
 
 def _runtime(restorers: frozenset[str] | None) -> str:
-    text = link(RUNTIME_ROOTS, annotations=False)
+    text = kept_script("runtime before selection", lambda: link(RUNTIME_ROOTS, annotations=False))
     if restorers is not None:
         text = _with_restorers(text, restorers | ALWAYS_THERE)
     return with_later_parts(only_reachable(text, RUNTIME_NAMES))

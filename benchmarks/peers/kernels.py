@@ -52,6 +52,8 @@ class Kernel:
         specs = self.manager.kernel_spec_manager
         self.manager._kernel_spec = specs.kernel_spec_class(argv=argv, display_name=module, language="python")
         hidden = {"PYTHONHASHSEED": "0", "MPLBACKEND": "agg", "IPYTHONDIR": str(home / "ipython"), "HOME": str(home)}
+        # What a user's cache directory keeps from session to session (fonts, linked scripts): one for all systems.
+        hidden["XDG_CACHE_HOME"] = str(python.parents[2] / "cache")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "JPY_"))}
         self.manager.start_kernel(
             cwd=str(directory),

@@ -68,7 +68,7 @@ def hazards_of(
 ) -> tuple[Hazard, ...]:
     """The hazards of replaying ``statement`` as it ran in ``run`` (None: before the recorder came), gravest first."""
     found = list(_of_execution(execution, run))
-    if statement.python is None:
+    if statement.python is None or (run is not None and not statement.python and (run.bound or run.changed)):
         found.append(Hazard(NEVER, "it is a magic that plain Python does not have"))
     if statement.opaque and run is None:
         found.append(Hazard(LAST_RESORT, "it runs code that nobody recorded"))

@@ -156,9 +156,10 @@ class _Keeper:
 
     def doubt_silence(self, client: Any) -> None:
         # iopub may drop messages, also the one that says idle. A kernel that is idle answers, and says it again.
+        # Not asked by kernel_info_request: for that IPython draws a tip from the session's own `random`.
         if self.busy and time.monotonic() - max(self.active, self.asked) > max(self.session.idle_seconds, 60.0):
             self.asked = time.monotonic()
-            client.kernel_info()
+            client.comm_info()
 
     def is_over(self) -> bool:
         owner_is_gone = not is_running(self.session.owner)  # before the look at the file: it may be written now

@@ -37,6 +37,8 @@ _KEEPS_ITS_DICT = frozenset(
      "_io._IOBase", "functools.partial", "functools._lru_cache_wrapper"]
 )  # fmt: skip
 _PUBLIC_COUNTS = frozenset(["pandas.NDFrame", "pandas.Index", "pandas.ExtensionArray", "numpy.MaskedArray"])
+# Their methods are compiled, so that nobody sees which names they mention: Timedelta keeps its seconds once asked.
+_KEPT_BY_C = frozenset(["pandas._Timedelta", "pandas._Timestamp"])
 
 _OF_USERS = frozenset(
     ["builtins", "collections", "datetime", "decimal", "enum", "fractions", "functools", "pathlib", "re", "types",
@@ -85,6 +87,8 @@ def added_attributes(obj: object) -> Dict[str, Any]:
         if isinstance(metadata, (list, tuple)):  # what pandas carries along for its subclasses
             taken.update(name for name in metadata if type(name) is str)
     names = [name for name in attributes if type(name) is str and name not in taken and not _is_dunder(name)]
+    if not is_session_class(cls) and any(label in _KEPT_BY_C for label in base_labels(cls)):
+        names = [name for name in names if not name.startswith("_")]
     if not names:
         return {}
     mentioned = frozenset().union(*(_mentioned_by(base) for base in mro_of(cls) if not is_session_class(base)))

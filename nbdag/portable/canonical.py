@@ -270,6 +270,7 @@ INCOMPARABLE_BASES = {
     "weakref.finalize": "finalizer",  # what it will call, and when, is in a table of the module
     "sqlite3.Connection": "database connection",
     "sqlite3.Cursor": "database cursor",
+    "duckdb.DuckDBPyRelation": "database relation",
     "subprocess.Popen": "process",
     "asyncio.Future": "task",
     "_asyncio.Future": "task",

@@ -106,6 +106,9 @@ _CLASS_DERIVED = frozenset(
         "__type_params__", "__abstractmethods__", "_abc_impl", "__slots__", "__getnewargs__", "__hash__", "__doc__",
         "__classdictcell__", "__new__", "_generate_next_value_", "__reduce_ex__", "__getstate__", "__set_name__",
         "_fields_defaults", "_field_types", "__slotnames__",
+        # made by pydantic of the fields, decorators and configuration, with addresses in it
+        "__pydantic_core_schema__", "__pydantic_validator__", "__pydantic_serializer__",
+        "__pydantic_setattr_handlers__",
     ]
 )  # fmt: skip
 

@@ -179,7 +179,21 @@ def _encode_artist(obj: Any) -> _Encoded:
     return ("artist", _label(obj), str(obj.get_label())), [getattr(obj, "axes", None)]
 
 
+def _encode_callbacks(obj: Any) -> _Encoded:
+    """The callbacks that a pickle keeps; its counter of ids moves whenever somebody asks for its state."""
+    kept = getattr(obj, "_pickled_cids", ())
+    found = [(name, cid, proxy) for name, known in obj.callbacks.items() for cid, proxy in known.items() if cid in kept]
+    found.sort(key=lambda entry: (str(entry[0]), entry[1]))
+    return ("callbacks",), [part for name, _, proxy in found for part in (name, proxy())]
+
+
 # ------------------------------------------------------------------------------------------------ others
+
+
+def _encode_dispatcher(obj: Any) -> _Encoded:
+    """What numba compiles, and how; not what it has compiled so far, unless it may compile no more."""
+    signatures = [] if obj._can_compile else sorted(map(str, obj.signatures))
+    return ("compiled function", _label(obj), *signatures), [obj.py_func, obj.locals, obj.targetoptions]
 
 
 def _encode_cython_function(obj: Any) -> _Encoded:
@@ -214,6 +228,8 @@ LIBRARY_ENCODERS: Dict[str, Callable[[Any], _Encoded]] = {
     "matplotlib.Figure": _encode_figure,
     "matplotlib.Axes": _encode_axes,
     "matplotlib.Artist": _encode_artist,
+    "matplotlib.CallbackRegistry": _encode_callbacks,
+    "numba.Dispatcher": _encode_dispatcher,
     "builtins.cython_function_or_method": _encode_cython_function,
     "_cython_3_0_0.cython_function_or_method": _encode_cython_function,
 }

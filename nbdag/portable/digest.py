@@ -41,6 +41,8 @@ from nbdag.portable.objects import (
 
 # A tree has a part for each child only of objects with at most so many: a difference is to be found, not printed.
 MOST_PARTS = 200
+MOST_WORK = 4  # the parts of a value may take so many times its own walk, and this many objects in any case:
+LEAST_WORK = 20_000
 MOST_TIMES = 8  # that one object of C++ is digested: it may lead to itself
 
 BulkDigests = Dict[int, Tuple[Any, bytes]]  # id of an array -> weak reference to it, its digest
@@ -60,7 +62,7 @@ def digest_tree(value: object, namespace: Dict[str, object], depth: int = 2) -> 
     """The digest with those of the value's parts, down to ``depth`` levels, so that a difference has a place."""
     bulk: BulkDigests = {}
     with CollectorPaused():
-        return _tree(value, value, namespace, depth, bulk)
+        return _tree(value, value, namespace, depth, bulk)[0]
 
 
 def difference_path(one: DigestTree, other: DigestTree) -> str:
@@ -90,17 +92,27 @@ def shared(namespace: Dict[str, object], names: Iterable[str]) -> List[List[str]
 # ------------------------------------------------------------------------------------------------ trees
 
 
-def _tree(value: Any, root: Any, namespace: Dict[str, object], depth: int, bulk: BulkDigests) -> DigestTree:
-    whole = _Digester(namespace, root, bulk).run(value)
+def _tree(value: Any, root: Any, namespace: Dict[str, object], depth: int, bulk: BulkDigests) -> Tuple[DigestTree, int]:
+    """The tree, and how many objects were walked for it.
+
+    Parts that lead to each other are walked once for each of them: the nodes of a chain, in a list. What is too much is
+    left out; equal values have equally many objects, so both sides leave out the same.
+    """
+    digester = _Digester(namespace, root, bulk)
+    whole = digester.run(value)
+    walked = spent = len(digester.numbers)
     if depth <= 0 or whole.startswith("?"):
-        return whole
+        return whole, walked
     parts = _tree_parts(value)
     if not parts or len(parts) > MOST_PARTS:
-        return whole
+        return whole, walked
     tree: Dict[str, DigestTree] = {"": whole}
     for name, part in parts:
-        tree[name] = _tree(part, root, namespace, depth - 1, bulk)
-    return tree
+        if spent - walked > max(MOST_WORK * walked, LEAST_WORK):
+            break
+        tree[name], more = _tree(part, root, namespace, depth - 1, bulk)
+        spent += more
+    return tree, spent
 
 
 def _tree_parts(value: Any) -> List[Tuple[str, Any]]:

@@ -60,10 +60,8 @@ def _pack_into(value: Any, out: List[bytes], depth: int) -> None:
 
 
 def _packed_text(value: str) -> bytes:
-    try:
-        return value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise MsgpackError("a string with half a surrogate pair") from None
+    # Halves of surrogate pairs stand for what is not UTF-8 in paths and in the environment.
+    return value.encode("utf-8", "surrogatepass")
 
 
 def _packed_int(value: int) -> bytes:
@@ -171,7 +169,7 @@ def _unpack_at(data: bytes, at: int, depth: int) -> Tuple[Any, int]:
         return data[at : at + length], at + length
     if kind == "str":
         try:
-            return data[at : at + length].decode("utf-8"), at + length
+            return data[at : at + length].decode("utf-8", "surrogatepass"), at + length
         except UnicodeDecodeError:
             raise MsgpackError("a string that is not UTF-8") from None
     if kind == "array":

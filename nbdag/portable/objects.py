@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
-import sys
 import types
 import weakref
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
 _RAW_MRO = type.__dict__["__mro__"]
 _RAW_DICT = type.__dict__["__dict__"]
@@ -159,6 +157,11 @@ _LABELS: Dict[int, Tuple[Any, List[str]]] = {}  # by address; never of a session
 _SESSION_LABEL = SESSION_MODULE + "."
 
 
+def packages_of(cls: type) -> Set[str]:
+    """The packages that the class and its bases come from."""
+    return {label.partition(".")[0] for label in base_labels(cls)}
+
+
 def slot_descriptors(cls: type) -> List[Tuple[str, Any]]:
     """``(name, descriptor)`` of every ``__slots__`` entry of the class and its bases, base classes first."""
     found: List[Tuple[str, Any]] = []
@@ -226,151 +229,6 @@ class CollectorPaused:
 def only_atoms(elements: Iterable[Any]) -> bool:
     """Whether all elements are atoms; one pass at C speed (11 ms for a million)."""
     return set(map(type, elements)) <= ATOM_TYPES
-
-
-# ------------------------------------------------------------------------------------------------ libraries' globals
-
-
-class ForeignGlobals:
-    """Mutable objects that are global state of a library: values of its modules and attributes of its classes.
-
-    Two variables that both lead to ``matplotlib.rcParams`` share nothing that belongs to the session. Only *places*
-    are kept, never the objects: a hit is confirmed by looking there again, so no object is kept alive and an address
-    that was used again is not mistaken. Modules outside the standard library and ``site-packages`` are the user's own
-    files: what they hold can be session state.
-    """
-
-    __slots__ = ("_scanned", "places")
-
-    def __init__(self) -> None:
-        self.places: Dict[int, Tuple[str, str, str]] = {}  # id -> module, class or "", attribute (or what it holds)
-        self._scanned: Dict[str, int] = {}  # module -> number of its attributes when it was scanned
-
-    def refresh(self) -> None:
-        """Looks at modules that came or grew since the last call."""
-        session = sys.modules.get(SESSION_MODULE)
-        for name, module in list(sys.modules.items()):
-            if not isinstance(module, types.ModuleType):
-                continue
-            try:
-                namespace: Dict[str, Any] = object.__getattribute__(module, "__dict__")
-                size = len(namespace)
-                if self._scanned.get(name) != size:
-                    self._scanned[name] = size
-                    self.places[id(namespace)] = (name, "", "__dict__")
-                    # multiprocessing gives the session's module a second name, __mp_main__.
-                    if module is not session and _is_library(namespace):
-                        self._scan(name, namespace)
-            except Exception:  # a module that is being imported by another thread
-                continue
-
-    def _scan(self, module: str, namespace: Dict[str, Any]) -> None:
-        """Notes what a module holds: 30,000 things after the imports of an ordinary notebook, so no call for each."""
-        places, root = self.places, module.partition(".")[0]
-        for key, value in list(namespace.items()):
-            kind = type(value)
-            if kind in _UNINTERESTING or key in _IMPORT_MACHINERY:
-                continue
-            if issubclass(kind, type):
-                if _RAW_MODULE.__get__(value) != module:
-                    continue
-                members = class_namespace(value)
-                if _UNINTERESTING.issuperset(map(type, members.values())):  # most: at C speed
-                    continue
-                for attribute, member in list(members.items()):
-                    kind = type(member)
-                    if kind not in _UNINTERESTING:
-                        places[id(member)] = place = (module, key, attribute)
-                        if kind not in _PLAIN_CONTAINERS:
-                            self._note_parts(member, root, place)
-            else:
-                places[id(value)] = place = (module, "", key)
-                if kind not in _PLAIN_CONTAINERS:
-                    self._note_parts(value, root, place)
-
-    def _note_parts(self, value: object, root: str, place: Tuple[str, str, str]) -> None:
-        made_in = class_module(type(value))
-        if made_in == root or made_in.startswith(root + "."):
-            for child in _parts(value, root):
-                if type(child) not in _UNINTERESTING and not isinstance(child, type):
-                    self.places.setdefault(id(child), place)
-
-    def confirm(self, obj: object) -> bool:
-        """Whether the object still is where its id was found."""
-        place = self.places.get(id(obj))
-        if place is None:
-            return False
-        module, owner, attribute = place
-        try:
-            namespace: Mapping[str, Any] = object.__getattribute__(sys.modules[module], "__dict__")
-            if attribute == "__dict__" and not owner:
-                return namespace is obj
-            if owner:
-                namespace = class_namespace(namespace[owner])
-            value = namespace[attribute]
-            return value is obj or any(child is obj for child in _parts(value, module))
-        except Exception:
-            return False
-
-
-# What the import system puts into every module: a variable leads there through the module only, which ends a walk.
-_IMPORT_MACHINERY = frozenset(["__builtins__", "__cached__", "__loader__", "__path__", "__spec__"])
-_PLAIN_CONTAINERS = frozenset([dict, list, set])
-
-# Types of module and class attributes that cannot be mutable state, or that no walk records anyway.
-_UNINTERESTING = ATOM_TYPES | frozenset(
-    [
-        types.FunctionType,
-        types.BuiltinFunctionType,
-        types.ModuleType,
-        types.MethodDescriptorType,
-        types.WrapperDescriptorType,
-        types.GetSetDescriptorType,
-        types.MemberDescriptorType,
-        types.ClassMethodDescriptorType,
-        tuple,
-        frozenset,
-        property,
-        staticmethod,
-        classmethod,
-    ]
-)
-
-
-def _parts(value: object, module: str) -> List[Any]:
-    """What an object of a library's own class holds: the values of ``rcParams``, the arrays of a constant ``Path``.
-
-    Not what its plain containers hold: those are registries (``Gcf.figs``) in which the session's objects are too.
-    """
-    if class_module(type(value)).partition(".")[0] != module.partition(".")[0]:
-        return []
-    referents = gc.get_referents(value)
-    attributes = referents[0] if len(referents) and type(referents[0]) is dict else None
-    return referents + list(attributes.values()) if attributes is not None else referents
-
-
-def _is_library(namespace: Dict[str, Any]) -> bool:
-    path = namespace.get("__file__")
-    if type(path) is not str:
-        return True  # built in, frozen, or a namespace package without content
-    return "site-packages" in path or "dist-packages" in path or path.startswith(os.path.dirname(os.__file__))
-
-
-_FOREIGN_GLOBALS = ForeignGlobals()
-_REFRESHED = [0, -1]  # calls since the last refresh, number of modules then
-REFRESH_SELDOM = [False]  # while the recorder's hooks run
-
-
-def foreign_globals() -> ForeignGlobals:
-    """The one index of this process, brought up to date: 20 ms after large imports, 0.1 ms when nothing is new."""
-    # 3 ms with 2,000 modules, and a walk may follow every statement: anew when modules came, else every 32nd time. What
-    # a module got in between is taken for the session's until then: that can only link more.
-    count = len(sys.modules)
-    _REFRESHED[0] += 1
-    if _REFRESHED[1] != count or _REFRESHED[0] >= 32 or not REFRESH_SELDOM[0]:
-        _REFRESHED[:] = [0, count]
-        _FOREIGN_GLOBALS.refresh()
-    return _FOREIGN_GLOBALS
 
 
 def registered_with(cls: type) -> List[type]:

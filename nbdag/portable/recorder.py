@@ -23,12 +23,13 @@ from nbdag.portable.budget import SHARE, Budget
 from nbdag.portable.codescan import scan_code, scan_code_now
 from nbdag.portable.filters import FilterBook
 from nbdag.portable.fingerprint import TookTooLong
+from nbdag.portable.foreign import REFRESH_SELDOM
 from nbdag.portable.frames import Frame, OpenStatement, Record, execution_record
 from nbdag.portable.idle import IdleWork
 from nbdag.portable.looking import close_look, look_at_last, statement_look
 from nbdag.portable.monitoring import Monitoring, lines_of
 from nbdag.portable.namespace import SessionNames
-from nbdag.portable.objects import REFRESH_SELDOM, class_module, class_qualname
+from nbdag.portable.objects import class_module, class_qualname
 from nbdag.portable.randomness import drawn, pack_states, raw_states
 from nbdag.portable.reach import Reacher, can_change, is_interrupt
 from nbdag.portable.snapshot import Camera, SessionItems, Snapshot
@@ -336,8 +337,9 @@ class Recorder:
             if name in record["bound"] and is_definition(items.get(name)):
                 self.definitions[name] = (after.address(name), kind)
         for name in record["bound"]:
-            # Point = namedtuple("Point", "x y") defines a class as well as `class Point` does.
-            if name not in self.definitions and is_class_named(items.get(name), name):
+            # Point = namedtuple("Point", "x y") defines a class as well as `class Point` does; exec and magics do not:
+            # what they made is not replayed, and the class belongs to its instances.
+            if name in statement.stores and name not in self.definitions and is_class_named(items.get(name), name):
                 self.definitions[name] = (after.address(name), "class")
         self.note_randomness(statement, record)
         self.filters.after(statement.code)

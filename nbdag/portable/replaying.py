@@ -13,6 +13,7 @@ from nbdag.portable.steps import Replay
 FUTURE_FLAGS = 0x1FF0000 & ~0x1000  # __future__ features in co_flags: they hold for the cells after, too
 COROUTINE_FLAG = 0x80
 AWAIT_FLAG = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+NOT_OPTIMIZED = 0  # under python -O, too: assert next(g) == 1 moved the session's generator on
 
 
 class Captured:
@@ -71,7 +72,8 @@ class Replayer:
     def run(self, step: Replay) -> None:
         """Run one step; raises what its code raises."""
         filename = self.filenames[id(step)]
-        code = compile("\n" * (step.line - 1) + step.code, filename, "exec", self.flags | AWAIT_FLAG, True)
+        text = "\n" * (step.line - 1) + step.code
+        code = compile(text, filename, "exec", self.flags | AWAIT_FLAG, True, NOT_OPTIMIZED)
         self.flags |= code.co_flags & FUTURE_FLAGS
         directory = self.directory_for(step)
         before = os.getcwd() if directory else ""

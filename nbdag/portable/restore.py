@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence
 
 from nbdag.portable.arguments import parse_arguments
 from nbdag.portable.bundlefile import BundleDamaged, open_place, read_data
@@ -63,7 +63,7 @@ def restore_session(
             return refuse(EXIT_USAGE, [steps], options)
         findings = examine(place, data, steps, options)
         if options.list or options.dry_run:
-            show_plan(steps, data, findings, options)
+            put_on_stdout(lambda: show_plan(steps, data, findings, options))
         if findings.damage or (findings.problems and not options.force and not options.list):
             return refuse_here(place, findings, options)
         if options.list or options.dry_run:
@@ -89,7 +89,9 @@ def restore_session(
         there = restoration.loaded + restoration.replayed if restoration is not None else []
         said = "; there are %s" % shortened(there) if there else "; nothing was restored"
         return refuse(EXIT_INTERRUPTED, ["interrupted: the session is incomplete" + said], options)
-    report(restoration, time.perf_counter() - started, data, options)
+    took = time.perf_counter() - started
+    finished = restoration
+    put_on_stdout(lambda: report(finished, took, data, options))
     return EXIT_PARTIAL if restoration.lost else EXIT_COMPLETE
 
 
@@ -119,8 +121,34 @@ def refuse(status: int, said: Sequence[str], options: Any) -> int:
     for text in said:
         say(text)
     if options.json and not options.list and not options.dry_run:
-        print_document({"format": "nbdag-restoration", "version": 1, "status": status, "problems": list(said)})
+        document = {"format": "nbdag-restoration", "version": 1, "status": status, "problems": list(said)}
+        put_on_stdout(lambda: print_document(document))
     return status
+
+
+def put_on_stdout(write: Callable[[], None]) -> None:
+    """Pass on what ``write`` prints. A stdout that knows few letters gets escapes; one that is full or gone costs
+    nothing else."""
+    import contextlib
+    import io
+
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        write()
+    stream: Any = sys.stdout
+    if stream is None or not printed.getvalue():
+        return
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        stream.write(printed.getvalue().encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except (OSError, ValueError) as error:  # head has seen enough, the disk is full, it was closed
+        if not isinstance(error, BrokenPipeError):
+            say("stdout cannot be written: %s" % error)
+        if sys.__stdout__ is not None and stream is sys.__stdout__ and not sys.__stdout__.closed:
+            nowhere = os.open(os.devnull, os.O_WRONLY)  # or the end of Python would try again
+            os.dup2(nowhere, sys.__stdout__.fileno())
+            os.close(nowhere)
 
 
 def give_to_jupyter(script: str, data: Dict[str, Any], options: Any) -> int:

@@ -132,6 +132,8 @@ class StateReducer:
             return lambda matrix: (list, ("sparse", id(cls)), _without(matrix, _SPARSE_ANSWERS))
         if "pandas.BaseOffset" in labels:  # immutable, but pickled with what it has computed so far
             return lambda offset: state_of_atoms("offset", id(cls), repr(offset), repr(offset.kwds))
+        if labels[0] == "matplotlib.CallbackRegistry":  # the state that it tells counts how often it was asked
+            return lambda registry: (list, ("callbacks", id(cls)), _without(registry, ("_cid_gen",)))
         if is_session_class(cls) and "pathlib.PurePath" not in labels:
             return self._session_instance(cls)
         return None

@@ -26,6 +26,7 @@ import types
 import weakref
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
+from nbdag.portable.foreign import ForeignGlobals, foreign_globals
 from nbdag.portable.kinds import (
     REACH_ARRAY,
     REACH_ATOM,
@@ -49,12 +50,10 @@ from nbdag.portable.kinds import (
     kind_of,
 )
 from nbdag.portable.objects import (
-    ForeignGlobals,
     base_labels,
     class_module,
     class_namespace,
     class_qualname,
-    foreign_globals,
     has_instance_dict,
     instance_dict,
     is_handmade_module,
@@ -66,6 +65,7 @@ from nbdag.portable.objects import (
     is_session_function,
     mro_of,
     only_atoms,
+    packages_of,
     wraps_session_function,
 )
 from nbdag.portable.tensor_reach import tensor_reach
@@ -93,6 +93,8 @@ class ObjectWalk:
         self.seen: Set[int] = set()
         self.visited: List[List[Any]] = []
         self.kinds: Dict[type, int] = {}
+        self.packages: Set[str] = set()  # of the classes of library objects met so far
+        self.covered = 0  # how many of them the index of their globals has
         self.foreign: Optional[ForeignGlobals] = None
         self.level: List[Any] = []  # what the level being expanded leads to, beyond its plain referents
 
@@ -123,10 +125,16 @@ class ObjectWalk:
                 kind = kinds[cls] = kind_of(cls)
                 if is_heap_type(cls) and kind != REACH_ATOM:
                     self.depend_on_class(cls)
-                if kind == REACH_FOREIGN and self.foreign is None:
-                    self.foreign = foreign_globals()
+                if kind == REACH_FOREIGN:
+                    self.packages |= packages_of(cls)
             if kind != REACH_ATOM:
                 wanted.add(cls)
+        if len(self.packages) > self.covered:
+            self.covered = len(self.packages)
+            if self.foreign is None:
+                self.foreign = foreign_globals(self.packages)
+            else:
+                self.foreign.cover(self.packages)
         if not wanted:
             return {}
         fresh = {id(obj): obj for obj in level if type(obj) in wanted}

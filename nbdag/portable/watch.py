@@ -14,7 +14,7 @@ import types
 from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from nbdag.portable.budget import SMALL_PRICE, UNKNOWN_PRICE, Budget
-from nbdag.portable.fingerprint import Ceiling, Fingerprint, Patience, TookTooLong, fingerprint
+from nbdag.portable.fingerprint import Ceiling, Fingerprint, LowCeiling, Patience, TookTooLong, fingerprint
 from nbdag.portable.grouping import Grouping
 from nbdag.portable.haze import Haze
 from nbdag.portable.kinds import REACH_ATOM, kind_of
@@ -26,7 +26,7 @@ from nbdag.portable.snapshot import Snapshot
 CHEAP_SIZE = 256 * 1024  # bytes that a fingerprint covers: about 0.2 ms of work
 CHEAP_OBJECTS = 2_000  # objects in a small value, and that the guess before the first look follows
 FEW_OBJECTS = 100  # the same when time is short
-SMALL_SECONDS = 1.0  # CPU time after which a value that seemed small is not small
+SMALL_SECONDS = 0.01  # CPU time after which a value that seemed small is not small, ten times what one takes
 LONGEST_LOOK = 30.0  # CPU time after which a value counts as one that has no fingerprint: its state need not end
 
 CONTAINER_TYPE_IDS = frozenset(map(id, (list, dict, tuple, set, frozenset)))
@@ -126,8 +126,9 @@ class Watch:
     ) -> bool:
         """Take the fingerprint of a value; whether it differs from the last one (or cannot be known to be the same).
 
-        Raises TookTooLong when that takes more than ``seconds``, or ``stop`` says so; ``small`` is SMALL_SECONDS. With
-        neither it is given up after LONGEST_LOOK: no cell and no survey waits for ever for a state that has no end.
+        Raises TookTooLong when that takes more than ``seconds``, or ``stop`` says so; ``small`` is SMALL_SECONDS, or
+        what the budget has if that is more. With neither it is given up after LONGEST_LOOK: no cell and no survey
+        waits for ever for a state that has no end.
         """
         if not can_change(value):
             self.prints.pop(name, None)
@@ -139,8 +140,10 @@ class Watch:
         try:
             if seconds is not None:
                 now = take_fingerprint(value, Patience(seconds, stop))
+            elif small:
+                now = take_fingerprint(value, LowCeiling(max(SMALL_SECONDS, self.budget.left)))
             else:
-                now = take_fingerprint(value, Ceiling(SMALL_SECONDS if small else LONGEST_LOOK))
+                now = take_fingerprint(value, Ceiling(LONGEST_LOOK))
         except TookTooLong:
             if seconds is None and not small:
                 return self.give_up(name)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from nbdag.analysis import kernels, processes
+from nbdag.analysis.keeper import _Keeper
 from nbdag.analysis.kernels import Session
 from nbdag.analysis.runner import run_notebook
 from nbdag.analysis.session_files import read_session, write_session
@@ -156,6 +157,24 @@ def test_kill_9_of_the_keeper_ends_the_kernel_too(tmp_path: Path, state: Path) -
     assert Path(session.directory).exists()  # nobody was left to remove it
     found = kernels.find_session(state)
     assert found is not None and found.state == "gone" and ended(session)
+
+
+def test_a_keeper_in_doubt_asks_what_leaves_the_session_as_it_is(tmp_path: Path) -> None:
+    # kernel_info_request would draw a number from the session's `random`.
+    class Client:
+        def __init__(self) -> None:
+            self.asked: list[str] = []
+
+        def __getattr__(self, request: str) -> Callable[[], None]:
+            return lambda: self.asked.append(request)
+
+    keeper = _Keeper(Session("busy-1", "x.ipynb", "", str(tmp_path), "python3", ".", 1.0, "running", 1.0))
+    client = Client()
+    keeper.doubt_silence(client)
+    assert client.asked == []
+    keeper.busy, keeper.active, keeper.asked = True, -1e9, -1e9
+    keeper.doubt_silence(client)
+    assert client.asked == ["comm_info"]
 
 
 def test_sigterm_of_the_keeper_is_an_orderly_end(tmp_path: Path, state: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -102,6 +103,22 @@ def test_a_notebook_that_runs_in_jupyter(beside: Beside, capsys: pytest.CaptureF
         "id": ID, "notebook": str(beside.notebook), "recording": False, "already": False,
     }  # fmt: skip
     assert document(capsys, "kernels")["kernels"][0]["recorded"] is False
+
+
+def test_no_command_draws_from_the_random_numbers_of_a_session(beside: Beside) -> None:
+    # IPython chooses the tip of its banner by the session's `random`, whenever somebody sends kernel_info_request.
+    beside.kernel.cell("import random; random.seed(7)")
+    before = beside.kernel.cell("print(hash(random.getstate()))")
+    for words in (
+        ["kernels"],
+        ["attach", "work.ipynb"],
+        ["kernels"],
+        ["compile", "work.ipynb", "--out", "bundle", "--no-verify"],
+        ["attach", "work.ipynb", "--detach"],
+    ):
+        assert run(words) == 0
+        assert beside.kernel.cell("print(hash(random.getstate()))") == before, words
+    assert beside.kernel.cell("print(random.random())").strip() == str(random.Random(7).random())
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a session is copied by fork on Linux only")

@@ -68,6 +68,22 @@ def test_what_ran_before_nbdag_came_back_is_known_by_its_text_only(tmp_path: Pat
         assert "replay is not exact" in shown, shown
 
 
+def test_what_came_into_a_session_with_variables_is_stored_or_named_as_lost(tmp_path: Path) -> None:
+    """The cell that brought it replays nothing: what does not pickle would be missing, for all that the plan says."""
+    start = "gen = (n for n in [1, 2, 3])\nclass Name(str):\n    pass\nname = Name('x')"
+    with kernel(tmp_path) as user:
+        for cell in ["%load_ext nbdag", start, "%nbdag compile bundle --no-verify"]:
+            user.runs(cell)
+    with kernel(tmp_path) as user:
+        for cell in ["%load_ext nbdag", "mine = 7", "%nbdag restore bundle"]:
+            user.runs(cell)
+        shown = user.runs("%nbdag compile onward --no-verify")
+        assert "3 stored" in shown and "1 lost" in shown, shown
+        assert "gen" in next(line for line in shown.splitlines() if " lost " in line), shown
+    with kernel(tmp_path, tmp_path / "onward") as user:
+        assert user.runs("type(name) is Name, mine").endswith("(True, 7)")
+
+
 def test_a_session_that_has_a_past_keeps_it(tmp_path: Path) -> None:
     with kernel(tmp_path) as user:
         for cell in ["%load_ext nbdag", "xs = [1]", "xs", "%nbdag compile bundle --no-verify"]:

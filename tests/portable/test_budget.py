@@ -268,6 +268,20 @@ def test_a_small_value_that_has_grown_large_is_put_off_and_not_given_up(
     assert not recorder.watch.put_off and recorder.watch.prints["xs"] is not None
 
 
+@pytest.mark.parametrize("saved", [0.0, 1.0])
+def test_what_has_grown_is_followed_at_once_only_as_far_as_there_is_time(
+    session: Session, monkeypatch: pytest.MonkeyPatch, saved: float
+) -> None:
+    session.run("import datetime\nxs = [[datetime.date(2024, 1, 1)]]")
+    recorder = agent.recorder_of(session.shell)
+    assert recorder is not None
+    monkeypatch.setattr(watch, "SMALL_SECONDS", 0.0)
+    monkeypatch.setattr(recorder.budget, "earn", lambda seconds: None)
+    recorder.budget.left = saved
+    session.run("xs += [[datetime.timedelta(i)] for i in range(10_000)]")  # some hundred KB: not a look of 16 writes
+    assert ("xs" in recorder.watch.put_off) == (not saved)
+
+
 # ------------------------------------------------------------------------------------------- many names
 
 

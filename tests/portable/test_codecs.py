@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import sys
 import types
 import weakref
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -510,6 +511,22 @@ def test_open_files_go_on_where_they_were(tmp_path: Path, monkeypatch: pytest.Mo
     assert after["c"].closed and after["c"].name == "in.txt"
 
 
+def test_memory_whose_owners_never_end(tmp_path: Path) -> None:
+    # Cython's views of memory answer `.base` with another view, each time.
+    session = Session().run(
+        "import itertools, numpy as np; asked = itertools.count()\n"
+        "class Lent:\n"
+        "    def __init__(self, held): self.held = held; self.__array_interface__ = held.__array_interface__\n"
+        "    @property\n"
+        "    def base(self):\n"
+        "        assert next(asked) < 1000\n"
+        "        return Lent(self.held)",
+        "x = np.asarray(Lent(np.arange(3.0)))",
+    )
+    assert type(session["x"].base).__name__ == "Lent"
+    assert session.move(tmp_path, "x")["x"].tolist() == [0.0, 1.0, 2.0]
+
+
 REFUSED: dict[str, tuple[str, str]] = {
     "(i for i in [])": ("x", "generator"),
     "{'a': [1, {'b': HELD}]}": (r'x\["a"\]\[1\]\["b"\]', "lock"),
@@ -536,6 +553,45 @@ def test_nothing_of_nbdag_is_stored(tmp_path: Path) -> None:
         session.namespace["x"] = [value]
         with pytest.raises(Unstorable, match="nbdag"):
             session.encode(tmp_path, "x")
+
+
+# ------------------------------------------------------------------------------------------------ imported definitions
+
+
+def test_what_an_import_gives_is_not_asked_of_the_session(tmp_path: Path) -> None:
+    # cell 2 comes later: when x is loaded, the session has no Fraction yet.
+    session = Session().run(
+        "import fractions, textwrap; x = [fractions.Fraction(1, 3), textwrap.dedent]",
+        "from fractions import Fraction\nfrom textwrap import dedent",
+    )
+    index = session.encode(tmp_path, "x", "Fraction dedent")
+    assert index["needs"] == [] and index["modules"] == ["fractions", "textwrap"]
+    assert session.move(tmp_path, "x", by_name="Fraction dedent")["x"] == session["x"]
+
+
+def test_what_no_search_for_modules_finds_goes_by_the_name_in_the_session(tmp_path: Path) -> None:
+    (tmp_path / "apart.py").write_text("class Model: pass\n")
+    session = Session().run(
+        "import importlib.util, sys\n"
+        f"spec = importlib.util.spec_from_file_location('apart', {str(tmp_path / 'apart.py')!r})\n"
+        "apart = sys.modules['apart'] = importlib.util.module_from_spec(spec); spec.loader.exec_module(apart)\n"
+        "Model = apart.Model; x = Model()",
+    )
+    try:
+        assert session.encode(tmp_path, "x", "Model")["needs"] == ["Model"]
+    finally:
+        del sys.modules["apart"]
+
+
+def test_a_function_that_the_session_put_into_a_library_is_its_own(tmp_path: Path) -> None:
+    session = Session().run(
+        "import textwrap\ndef shout(text): return text.upper()",
+        "shout.__module__ = 'textwrap'; textwrap.shout = shout; x = [shout]",
+    )
+    try:
+        assert session.encode(tmp_path, "x", "shout")["needs"] == ["shout"]
+    finally:
+        del session["textwrap"].shout
 
 
 # ------------------------------------------------------------------------------------------------ deep structures

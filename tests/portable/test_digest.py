@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nbdag.portable import digest as digest_module
 from nbdag.portable.digest import difference_path, digest, digest_tree, shared
+from nbdag.portable.watch import take_fingerprint
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -442,6 +444,61 @@ def test_a_difference_has_a_place() -> None:
     assert difference_path("a", "b") == "." and difference_path("?lock", tree([1.0])) == "."
     frames = [digest_tree(pd.DataFrame({"a": [1, 2], "b": [3, last]}), {}) for last in (4, 5)]
     assert difference_path(*frames) == "['b']"
+
+
+def test_the_place_of_a_difference_costs_no_more_than_a_few_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    # each of the 150 leads to all that follow, and to 5,000 more
+    class Node:
+        def __init__(self, next: Any) -> None:
+            self.next = next
+
+    def tree(last: int) -> Any:
+        nodes: list[Any] = [Node(last)]
+        for _ in range(5_000):
+            nodes.append(Node(nodes[-1]))
+        return digest_tree(nodes[-1:-151:-1], {}, 3)
+
+    looks: list[object] = []
+    look = digest_module._Digester.run
+
+    def count(self: Any, value: object) -> str:
+        looks.append(value)
+        return look(self, value)
+
+    monkeypatch.setattr(digest_module._Digester, "run", count)
+    one, other = tree(1), tree(2)
+    assert len(looks) < 40 and one == tree(1)
+    assert difference_path(one, other) == "[0].next.next"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        "import pandas; v = pandas.Timedelta(days=1, hours=3)",
+        "import pandas; v = pandas.Timestamp('2020-01-01', tz='UTC')",
+        "import matplotlib.colors as colors; v = colors.LogNorm(1, 100)",
+        "import matplotlib.figure as figure; v = figure.Figure().subplots().bar([1, 2], [3, 4])",
+        "import matplotlib.figure as f; f = f.Figure(); v = f.colorbar(f.subplots().imshow([[1, 2], [3, 4]]))",
+    ],
+)
+def test_a_look_at_a_value_leaves_it_as_it_is(make: str) -> None:
+    namespace: dict[str, Any] = {}
+    exec(make, namespace)
+    value = namespace["v"]
+    first = digest(value, {}), take_fingerprint(value)
+    repr(value)
+    assert (digest(value, {}), take_fingerprint(value)) == first
+
+
+def test_what_pydantic_made_of_a_class_is_not_compared() -> None:
+    pytest.importorskip("pydantic")
+
+    def model(default: int) -> str:
+        namespace: dict[str, Any] = {"__name__": "__main__"}
+        exec(f"import pydantic\nclass Item(pydantic.BaseModel):\n    a: int = {default}", namespace)
+        return digest(namespace["Item"], namespace)
+
+    assert model(3) == model(3) != model(4)
 
 
 def test_sharing_between_variables_is_told() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import msgpack
 import pytest
 from hypothesis import given
@@ -76,7 +78,12 @@ def test_malformed_input_is_refused(what: str) -> None:
         unpack(MALFORMED[what])
 
 
-@pytest.mark.parametrize("value", [2**64, -(2**63) - 1, object(), "\ud800", {1, 2}])
+def test_what_is_not_utf8_in_a_path_or_the_environment_comes_back() -> None:
+    for text in (os.fsdecode(b"caf\xe9"), "\ud800", "\ud800\udc00", "\U00010000"):
+        assert unpack(pack({text: [text]})) == {text: [text]}
+
+
+@pytest.mark.parametrize("value", [2**64, -(2**63) - 1, object(), {1, 2}])
 def test_what_msgpack_cannot_say_is_refused(value: object) -> None:
     with pytest.raises(MsgpackError):
         pack(value)

@@ -193,6 +193,28 @@ def test_replay_keeps_lines_output_and_the_way_back(tmp_path: Path) -> None:
     assert "shown" in restore(tmp_path / "bundle", "--verbose").stderr
 
 
+@pytest.mark.parametrize("flag", ["-O", "-OO"])
+def test_an_optimizing_python_replays_what_an_assertion_did(tmp_path: Path, flag: str) -> None:
+    code = "g = iter('abc')\nassert next(g) == 'a'\ndef f():\n    'says'"
+    bundle_of(tmp_path, Session(), replay(code, "g", "f"))
+    done = restore(tmp_path / "bundle", then="print(next(g), f.__doc__)\n", flags=("-I", flag))
+    assert done.stdout.split() == ["b", "says"], done.stderr
+
+
+@pytest.mark.parametrize("shown", ["--list", "--dry-run", "--json"])
+def test_a_stdout_that_knows_few_letters_or_is_gone_costs_nothing(tmp_path: Path, shown: str) -> None:
+    bundle_of(tmp_path, Session(), replay("größe = 1", "größe"))
+    script = [sys.executable, str(tmp_path / "bundle" / "restore.py"), shown]
+    narrow = dict(os.environ, PYTHONIOENCODING="ascii:strict")
+    done = subprocess.run(script, env=narrow, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "gr\\xf6" in done.stdout.replace("\\u00f6", "\\xf6"), done.stderr
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(script, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_failed_step_costs_only_what_depends_on_it(tmp_path: Path) -> None:
     session = Session().run("kept = [1]")
     steps = [

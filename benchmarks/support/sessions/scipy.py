@@ -123,3 +123,7 @@ system = scipy.signal.TransferFunction([1.0], [1.0, 2.0])
 sobol = scipy.stats.qmc.Sobol(2, seed=3)
 sobol.random(4)
 # probe: sobol.random(2).tolist()
+
+# %% turn: scipy.spatial.transform.Rotation
+turn = scipy.spatial.transform.Rotation.from_euler("z", 90, degrees=True)
+# probe: turn.as_euler("zyx", degrees=True).round(6).tolist()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from typing import Any, Iterator, List, Optional, Tuple
 
-from nbdag.portable.codecs.mappings import mapped_root, reduce_window
+from nbdag.portable.codecs.mappings import mapped_root, owners_of, reduce_window
 from nbdag.portable.encoder import GroupEncoder, Refused
 from nbdag.portable.extents import SPARSE, BufferExtent, address_of
 
@@ -199,11 +199,9 @@ class Gathered:
 
 def _byte_owner(array: Any) -> Optional[Any]:
     """The bytearray or array.array whose memory this is."""
-    base = array.base
-    while base is not None:
+    for base in owners_of(array):
         if type(base) is bytearray or type(base).__module__ == "array":
             return base
-        base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)
     return None
 
 

@@ -15,6 +15,7 @@ import types
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from nbdag.portable.codecs.classes import reduce_class_by_source
+from nbdag.portable.codecs.imported import found_in, is_importable, is_made_in_session
 from nbdag.portable.encoder import RESTORERS_MODULE, GroupEncoder, Refused, belongs_to_nbdag
 from nbdag.portable.objects import is_handmade_module, is_in_body_of, registered_with
 
@@ -40,7 +41,7 @@ def reduce_function(function: Any, encoder: GroupEncoder) -> Any:
     if function.__module__ == RESTORERS_MODULE:
         return NotImplemented
     name = encoder.by_name.get(id(function))
-    if name is not None:
+    if name is not None and not is_importable(function, encoder):
         return encoder.named(name)
     home = function.__globals__
     if belongs_to_nbdag(home.get("__name__")):
@@ -81,11 +82,11 @@ def function_state(function: Any) -> Dict[str, Any]:
 
 def _reduce_library_function(function: Any, encoder: GroupEncoder) -> Any:
     """A function of an imported module: by name, if it can be found there."""
-    if _is_made_in_session(sys.modules.get(function.__globals__.get("__name__", "")), encoder):
+    if is_made_in_session(sys.modules.get(function.__globals__.get("__name__", "")), encoder):
         raise Refused(function, "a function of a module that no import gives")
     module = function.__globals__.get("__name__")
     for owner in (function.__module__, module):
-        if isinstance(owner, str) and owner != MAIN and _found(owner, function.__qualname__) is function:
+        if isinstance(owner, str) and owner != MAIN and found_in(owner, function.__qualname__) is function:
             encoder.modules.add(owner)
             if owner == function.__module__:
                 return NotImplemented
@@ -154,19 +155,6 @@ def _reduce_decorated(function: Any, module: str, name: str, encoder: GroupEncod
     )
 
 
-def _is_made_in_session(module: Any, encoder: GroupEncoder) -> bool:
-    """Whether a variable holds this module and no import made it: then replay will make it, and what is in it."""
-    return is_handmade_module(module) and any(value is module for value in list(encoder.namespace.values()))
-
-
-def _found(module: str, qualname: str) -> Any:
-    """What an import of ``module`` and a look-up of ``qualname`` gives; None if nothing."""
-    found: Any = sys.modules.get(module)
-    for part in qualname.split("."):
-        found = getattr(found, part, None)
-    return found
-
-
 def _name_within(value: Any, encoder: GroupEncoder) -> Optional[str]:
     """``Model.fit`` for a function or class that stands in a class which replay defines."""
     first, *parts = value.__qualname__.split(".")
@@ -207,15 +195,15 @@ def _reduce_module(module: Any, encoder: GroupEncoder) -> Any:
 def reduce_class(kind: Any, encoder: GroupEncoder) -> Any:
     """A class: of a library by name, of the session by name if replay defines it, else from its parts."""
     name = encoder.by_name.get(id(kind))
-    if name is not None:
+    if name is not None and not is_importable(kind, encoder):
         return encoder.named(name)
     module = kind.__module__
     if belongs_to_nbdag(module):
         raise Refused(kind, "it belongs to nbdag itself")
     if module != MAIN and module is not None and encoder.namespace.get("__name__") != module:
-        if _is_made_in_session(sys.modules.get(module), encoder):
+        if is_made_in_session(sys.modules.get(module), encoder):
             raise Refused(kind, "a class of a module that no import gives")
-        if _found(module, kind.__qualname__) is kind:
+        if found_in(module, kind.__qualname__) is kind:
             if module != "builtins":
                 encoder.modules.add(module)
             return NotImplemented

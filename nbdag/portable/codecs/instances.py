@@ -27,6 +27,9 @@ from nbdag.portable.objects import (
     slot_descriptors,
 )
 
+LOSING_STATE = {("sklearn.utils._bunch", "Bunch")}
+"""Classes of libraries whose ``__setstate__`` throws the attributes of instances away."""
+
 
 def choose_instance_codec(kind: type, encoder: GroupEncoder) -> Any:
     """Take instances with pickle's default form apart: all if the encoder works flat, else those that share a dict."""
@@ -35,6 +38,8 @@ def choose_instance_codec(kind: type, encoder: GroupEncoder) -> Any:
     if kind.__reduce_ex__ is not object.__reduce_ex__ or kind.__reduce__ is not object.__reduce__:
         return None
     if is_session_class(kind) and _watches_attributes(kind):
+        return _reduce_raw
+    if (kind.__module__, kind.__name__) in LOSING_STATE:
         return _reduce_raw
     if encoder.options.get("flat"):
         return _reduce_flat if kind.__hash__ in (None, object.__hash__) else None

@@ -11,10 +11,12 @@ from __future__ import annotations
 import mmap
 import os
 import sys
-from typing import Any, Optional
+from typing import Any, Iterator, Optional
 
 from nbdag.portable.encoder import GroupEncoder, StandIn
 from nbdag.portable.extents import address_of
+
+MOST_OWNERS = 64  # NumPy shortens chains of bases to a few; Cython's views answer ``.base`` for ever
 
 
 class FileMapping(StandIn):
@@ -37,13 +39,24 @@ class FileMapping(StandIn):
 
 def mapped_root(array: Any) -> Optional[Any]:
     """The ``numpy.memmap`` that ``array`` is a window of; None where it is none, or its file has no name."""
-    base = array
     kind = sys.modules["numpy"].memmap
-    while base is not None:
+    for base in owners_of(array):
+        if type(base) is memoryview:
+            return None
         if type(base) is kind and type(base.base) is mmap.mmap and base.filename is not None:
             return base if array.size and not array.dtype.hasobject else None
-        base = getattr(base, "base", None)
     return None
+
+
+def owners_of(array: Any) -> Iterator[Any]:
+    """``array``, what it borrows its memory from, what that borrows it from, and so on: the first ones."""
+    owner = array
+    for _ in range(MOST_OWNERS):
+        yield owner
+        below = owner.obj if isinstance(owner, memoryview) else getattr(owner, "base", None)
+        if below is None or below is owner:
+            return
+        owner = below
 
 
 def reduce_window(array: Any, root: Any, encoder: GroupEncoder) -> Any:

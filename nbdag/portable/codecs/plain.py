@@ -14,6 +14,7 @@ import typing
 import weakref
 from typing import Any, Dict
 
+from nbdag.portable.codecs.imported import is_importable
 from nbdag.portable.encoder import GroupEncoder, Refused
 from nbdag.portable.extents import address_of
 
@@ -104,7 +105,7 @@ def _reduce_method(value: Any, encoder: GroupEncoder) -> Any:
 def _reduce_cache(value: Any, encoder: GroupEncoder) -> Any:
     """``functools.lru_cache``: the wrapper by name, or made again around its function; what it cached is not kept."""
     name = encoder.by_name.get(id(value))
-    if name is not None:
+    if name is not None and not is_importable(value, encoder):
         return encoder.named(name)
     module = sys.modules.get(value.__module__)
     if value.__module__ != "__main__" and getattr(module, value.__qualname__, None) is value:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import types
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Set, Tuple
 
 from nbdag.portable.decode import Loading
 from nbdag.portable.encode import Unstorable, measure_group, write_group
@@ -67,8 +67,12 @@ def write_delta(
     return write_group(values, by_name, namespace, directory, whole, check)
 
 
-def refused_names(groups: Iterable[List[str]], items: Mapping[str, Any], namespace: Dict[str, Any]) -> Dict[str, str]:
-    """Those of these co-variables that cannot be pickled, each name with its reason."""
+def refused_names(
+    groups: Iterable[List[str]], items: Mapping[str, Any], namespace: Dict[str, Any], apart: FrozenSet[str]
+) -> Dict[str, str]:
+    """Those of these co-variables that cannot be pickled, each name with its reason; ``apart`` are not on the other
+    side, and so cannot be referred to.
+    """
     found: Dict[str, str] = {}
     for group in groups:
         values = {name: items[name] for name in group}
@@ -78,7 +82,7 @@ def refused_names(groups: Iterable[List[str]], items: Mapping[str, Any], namespa
                 {
                     id(value): name
                     for name, value in items.items()
-                    if name not in values and is_session_definition(value)
+                    if name not in values and name not in apart and is_session_definition(value)
                 },
                 namespace,
             )

@@ -10,7 +10,8 @@ import os
 import tempfile
 import types
 import weakref
-from typing import Any, Callable, Dict, FrozenSet, List, Optional, Set
+from types import MappingProxyType
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Set
 
 from nbdag.portable.agent import recorder_of
 from nbdag.portable.delta import (
@@ -29,10 +30,17 @@ from nbdag.portable.process_state import capture, difference
 from nbdag.portable.randomness import get_states
 from nbdag.portable.reach import can_change
 from nbdag.portable.survey import linked_names, type_name
+from nbdag.portable.visit_traces import (
+    library_changes_in_words,
+    library_contents,
+    process_changes_in_words,
+    threads_in_words,
+)
 from nbdag.portable.witness import testify
 
 RESULT_NAME = "_nbdag_result"  # stands for what the cell displayed: ``_`` and Out[n]
 SILENT_PARTS = ("cwd", "environ", "withheld", "path", "modules", "pyplot")  # named to the user, not carried over
+Encode = Callable[[FrozenSet[str], Dict[str, str]], Dict[str, Any]]
 
 
 class Visit:
@@ -51,7 +59,11 @@ class Visit:
         self.results: Dict[str, Dict[str, Any]] = {}
         self.progress: Dict[str, Any] = {}  # how far each generator was before the cell
         self.prints: Dict[str, Any] = {}  # fingerprints from before the cell
-        self.encode: Callable[[FrozenSet[str]], Dict[str, Any]] = lambda lacking: {}  # what changed, once more
+        self.left: FrozenSet[str] = frozenset()  # names whose values are here until the other side reads them
+        self.apart: FrozenSet[str] = frozenset()  # those and the names of what cannot go there: only here
+        self.threads: FrozenSet[Any] = frozenset()  # that ran before the cell
+        self.libraries: Dict[str, Dict[str, Any]] = {}  # what stood in libraries before the cell
+        self.encode: Encode = lambda lacking, unfit: {}  # what changed, once more
 
 
 def reference_to(value: Any) -> Callable[[], Any]:
@@ -111,6 +123,7 @@ def describe_run(shell: Any, visit: Visit, arguments: Dict[str, Any]) -> Dict[st
             changed.update(statement["changed"], *(members for _, members in statement["doubts"]))
     changed |= bound
     bound = {name for name, value in items.items() if not has_arrived(visit, name, value)}
+    changed |= definitions_that_changed(visit, items)
     deleted = sorted(name for name in visit.arrived if name not in items and name not in visit.parked)
     # What is linked with a generator counts as changed with it, as far as the recorder can tell: look again.
     same = {
@@ -134,12 +147,12 @@ def describe_run(shell: Any, visit: Visit, arguments: Dict[str, Any]) -> Dict[st
     last: Dict[str, Any] = own[-1] if own else {}
     shown = displayed_result(shell, last.get("count"))
 
-    def encode(lacking: FrozenSet[str]) -> Dict[str, Any]:
+    def encode(lacking: FrozenSet[str], unfit: Dict[str, str]) -> Dict[str, Any]:
         left = frozenset(lazy)
-        return encode_changes(shell, visit, items, changed - left, bound, unsure, shown, left, lacking)
+        return encode_changes(shell, visit, items, changed - left, bound, unsure, shown, left, lacking, unfit)
 
     visit.encode = encode
-    encoded = encode(frozenset())
+    encoded = encode(frozenset(), {})
     now = capture()
     moved = {generator: state for generator, state in get_states().items() if visit.states.get(generator) != state}
     gone = difference(visit.process, now)
@@ -154,11 +167,24 @@ def describe_run(shell: Any, visit: Visit, arguments: Dict[str, Any]) -> Dict[st
         "seconds": sum(record["seconds"] for record in own),
         "random": encode_states(moved),
         "process": {part: change for part, change in gone.items() if part not in SILENT_PARTS},
-        "elsewhere": process_changes_in_words(visit.process, now, gone),
+        "elsewhere": process_changes_in_words(visit.process, now, gone)
+        + threads_in_words(visit.threads)
+        + library_changes_in_words(visit.libraries, library_contents(items)),
         "files": written_files(records),
         "effects": sorted(
             {kind for record in records for statement in record["statements"] for kind in statement["effects"]}
         ),
+    }
+
+
+def definitions_that_changed(visit: Visit, items: Dict[str, Any]) -> Set[str]:
+    """Classes and functions that are not what they were: an instance leads to a class that nothing else names."""
+    return {
+        name
+        for name, value in items.items()
+        if is_session_definition(value)
+        and visit.prints.get(name) is not None
+        and fingerprint(value) != visit.prints[name]
     }
 
 
@@ -200,9 +226,11 @@ def encode_changes(
     shown: Dict[str, Any],
     lazy: FrozenSet[str],
     lacking: FrozenSet[str] = frozenset(),
+    unfit: Mapping[str, str] = MappingProxyType({}),
 ) -> Dict[str, Any]:
-    """The changed variables as a delta; what cannot be pickled, or needs a package of ``lacking``, is named under
-    ``staying``.
+    """The changed variables as a delta; what cannot be pickled, needs a package of ``lacking``, or is ``unfit`` for the
+    reason given there, is named under ``staying``. ``parted`` are pairs of a name that goes and one that stays, which
+    share state.
     """
     namespace = shell.user_ns
     values = {**items, **shown}
@@ -211,16 +239,20 @@ def encode_changes(
     wanted = changed | set(shown)
     if not lazy.isdisjoint(names_of_groups(groups, set(shown))):
         wanted -= set(shown)
-    staying: Dict[str, str] = {}
+    wanted |= names_of_groups(groups, wanted) & visit.left  # what one of them leads to cannot stay any longer
+    staying = {name: why for name, why in unfit.items() if name in wanted}
     if lacking:
-        staying = names_that_need(lacking, wanted, values, groups, namespace)
-        wanted -= set(staying)
+        staying.update(names_that_need(lacking, wanted, values, groups, namespace))
+    wanted -= set(staying)
+    index: Optional[Dict[str, Any]] = None
     for attempt in range(len(values) + 2):
         sent = {name: values[name] for name in values if name in wanted}
         held = {
             name: value
             for name, value in items.items()
             if has_arrived(visit, name, value)
+            and name not in visit.apart
+            and name not in staying
             and (name not in wanted or (name not in bound and is_session_definition(value)))
         }
         near = names_of_groups(groups, wanted) - wanted
@@ -230,13 +262,20 @@ def encode_changes(
         except Detached as fault:
             wanted |= names_of_groups(groups, {str(fault)})
         except Unstorable as refusal:
-            refused = refused_names([[name] for name in sorted(wanted)], values, namespace)
+            only_here = visit.apart.union(staying)
+            refused = refused_names([[name] for name in sorted(wanted)], values, namespace, only_here)
             if not refused:
-                refused = refused_names([group for group in groups if not wanted.isdisjoint(group)], values, namespace)
+                together = [group for group in groups if not wanted.isdisjoint(group)]
+                refused = refused_names(together, values, namespace, only_here)
             if not refused or attempt > len(values):
                 refused = dict.fromkeys(wanted, "%s: %s" % (refusal.path, refusal.reason))
             staying.update({name: reason for name, reason in refused.items() if name in wanted})
             wanted -= set(refused)
+    else:
+        staying.update(dict.fromkeys(wanted, "it shares state with what cannot go"))
+        wanted = set()
+    alone = {*staying, *visit.apart}
+    parted = [[name, other] for members in groups for name in members if name in wanted for other in members]
     staying.pop(RESULT_NAME, None)
     return {
         "groups": [index] if index is not None else [],
@@ -245,6 +284,7 @@ def encode_changes(
         "result": RESULT_NAME in wanted,
         "result_lost": bool(shown) and RESULT_NAME not in wanted,
         "staying": staying,
+        "parted": [pair for pair in parted if pair[1] in alone and pair[0] != RESULT_NAME],
         "types": {name: type_name(items[name]) for name in sorted(staying)},
         "unsure": sorted(unsure),
         "witness": testify(values, sorted(wanted)),
@@ -272,22 +312,6 @@ def names_that_need(
         if missing:
             found.update(dict.fromkeys(members, "%s is not installed where the session is" % missing[0]))
     return {name: why for name, why in found.items() if name in wanted}
-
-
-def process_changes_in_words(before: Dict[str, Any], now: Dict[str, Any], changes: Dict[str, Any]) -> List[str]:
-    """What the cell changed of the process there that does not come back."""
-    words = []
-    if "cwd" in changes:
-        words.append("the working directory there is now %s" % changes["cwd"])
-    for what, names in (
-        ("set", changes.get("environ", {}).get("set", {})),
-        ("removed", changes.get("environ", {}).get("unset", [])),
-    ):
-        if names:
-            words.append("environment variables %s there: %s" % (what, ", ".join(sorted(names))))
-    if changes.get("path"):
-        words.append("sys.path changed there")
-    return words
 
 
 def written_files(records: List[Dict[str, Any]]) -> List[Dict[str, Any]]:

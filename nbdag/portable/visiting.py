@@ -17,6 +17,7 @@ import os
 import platform
 import shutil
 import sys
+import threading
 import traceback
 from typing import Any, Callable, Dict, List, Set
 
@@ -34,8 +35,16 @@ from nbdag.portable.randomness import get_states, set_states
 from nbdag.portable.recorder import fault_text
 from nbdag.portable.replaying import Replayer, fault_in_words
 from nbdag.portable.steps import Replay
-from nbdag.portable.visit_changes import Visit, describe_run, encode_changes, progress_of, reference_to, write_result
+from nbdag.portable.visit_changes import (
+    Visit,
+    describe_run,
+    encode_changes,
+    progress_of,
+    reference_to,
+    write_result,
+)
 from nbdag.portable.visit_machine import benchmark_seconds, package_versions
+from nbdag.portable.visit_traces import library_contents
 from nbdag.portable.witness import testify
 
 VISIT_ATTRIBUTE = "_nbdag_visit"
@@ -174,6 +183,10 @@ def receive_visit(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     look_at_arrivals(shell, sorted(active) if manifest["steps"] else list(loaded))
     visit.request = manifest["request"]
     visit.mentioned = set(manifest["mentioned"])
+    visit.left = frozenset(manifest["left"])
+    visit.apart = frozenset(manifest["apart"])
+    visit.threads = frozenset(threading.enumerate())
+    visit.libraries = library_contents({**visit.parked, **session_items(shell, namespace)})
     visit.began = len(recorder_of(shell).executions)  # type: ignore[union-attr]
     visit.states = get_states()
     visit.process = capture()
@@ -262,7 +275,8 @@ def finish_visit(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     """What the cell of ``request`` did. Asked again, the answer is the same; the parcel is written again.
 
     ``have`` are digests of blobs that the other side has, ``lazy`` the bytes above which a value stays here (null:
-    none does). ``lacking`` are packages that the other side does not have: what needs them stays here.
+    none does). ``lacking`` are packages that the other side does not have, ``unfit`` names with the reason why they did
+    not come through: what needs them, and these, stay here.
     """
     visit = visit_of(shell)
     request = arguments["request"]
@@ -272,8 +286,8 @@ def finish_visit(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
             return {"unknown": True}
         result = visit.results[request] = describe_run(shell, visit, arguments)
         visit.request = ""
-    elif arguments.get("lacking"):
-        result.update(visit.encode(frozenset(arguments["lacking"])))
+    elif arguments.get("lacking") or arguments.get("unfit"):
+        result.update(visit.encode(frozenset(arguments["lacking"]), arguments["unfit"]))
     return write_result(visit, request, result, arguments)
 
 
@@ -298,7 +312,7 @@ def settle_visit(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     """
     visit = visit_of(shell)
     visit.results.pop(arguments["request"], None)
-    visit.encode = lambda lacking: {}
+    visit.encode = lambda lacking, unfit: {}
     visit.request = ""
     for part in arguments.get("parts") or ():
         path = os.path.join(visit.directory, os.path.basename(part))

@@ -9,8 +9,11 @@ linked with.
 from __future__ import annotations
 
 import contextlib
+import gc
+import signal
 import sys
-from collections.abc import Iterable, Mapping
+import types
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +30,14 @@ _HISTORY = ("_", "__", "___")
 
 class Lacking(Exception):
     """A value came back that needs a package which is not installed here: its name."""
+
+
+class Unfit(Exception):
+    """Values came back other than they were there: ``reasons`` by name."""
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name} {why}" for name, why in reasons.items()))
+        self.reasons = reasons
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +62,8 @@ class Applied:
 def decode_result(namespace: dict[str, Any], manifest: Mapping[str, Any], store: str, lenient: bool) -> Decoded:
     """Unpickle and compare.
 
-    Raises IntegrityError where a value is not what it was there, unless ``lenient``, and Lacking.
+    Raises Unfit where a value is not what it was there, unless ``lenient``, Lacking, and IntegrityError where one
+    cannot be loaded.
     """
     loading = DeltaLoading(store, namespace)
     values: dict[str, Any] = {}
@@ -67,24 +79,47 @@ def decode_result(namespace: dict[str, Any], manifest: Mapping[str, Any], store:
                 f"what the cell made there cannot be loaded here: {type(fault).__name__}: {fault}",
                 "the packages here may be others than there: %nbdag remote test NAME compares them",
             ) from None
-    doubts = disagreements(manifest["witness"], values, namespace, {id(target) for target, _ in loading.patches})
+    doubts = differences(manifest["witness"], values, namespace, {id(target) for target, _ in loading.patches})
     if doubts and not lenient:
-        raise IntegrityError(
-            f"what came back is not what it was there: {'; '.join(doubts)}",
-            "run the cell here, and please report this",
-        )
-    return Decoded(values, loading, manifest, tuple(doubts))
+        raise Unfit(doubts)
+    return Decoded(values, loading, manifest, tuple(f"{name} {why}" for name, why in doubts.items()))
 
 
-def disagreements(
+def differences(
     said: Mapping[str, Any], values: Mapping[str, Any], namespace: Mapping[str, Any], patched: Iterable[int] = ()
-) -> list[str]:
-    """Which of ``values`` are not what the other side says of them, in words; ``patched`` ids are not compared."""
+) -> dict[str, str]:
+    """Which of ``values`` are not what the other side says of them, and how; ``patched`` ids are not compared."""
     skip = frozenset(patched)
     names = [name for name, value in values.items() if id(value) not in skip]
     ours = Testimony.parse(testify({**namespace, **values}, names))
     found = compare(Testimony.parse(said), ours, names)
-    return [f"{one.name} {one.result} {one.detail}".rstrip() for one in found if one.result not in GOOD]
+    return {one.name: f"{one.result} {one.detail}".rstrip(" .") for one in found if one.result not in GOOD}
+
+
+def disagreements(said: Mapping[str, Any], values: Mapping[str, Any], namespace: Mapping[str, Any]) -> list[str]:
+    """The same in words."""
+    return [f"{name} {why}" for name, why in differences(said, values, namespace).items()]
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """An interrupt that comes within waits for the end: KeyboardInterrupt is raised there, and nothing is half done.
+
+    In a thread other than the main one there is nothing to do, as interrupts do not come there.
+    """
+    came: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+    if came:
+        raise KeyboardInterrupt
 
 
 def apply_result(shell: Any, decoded: Decoded, left_there: Mapping[str, Any] = {}) -> Applied:
@@ -110,6 +145,7 @@ def apply_result(shell: Any, decoded: Decoded, left_there: Mapping[str, Any] = {
         id(before[name]): values[name] for name in before if name not in bound and before[name] is not values[name]
     }
     rename_in_history(shell, moved)
+    elsewhere = held_elsewhere({name: before[name] for name in before if id(before[name]) in moved}, manifest["bound"])
     if manifest["result"]:
         remember_result(shell, result)
     applied = Applied(tuple(sorted(values)), tuple(deleted))
@@ -118,9 +154,44 @@ def apply_result(shell: Any, decoded: Decoded, left_there: Mapping[str, Any] = {
     applied.notes += apply_process_state(manifest["process"], "before")
     applied.notes += apply_process_state(manifest["process"], "after")
     replaced = sorted(set(values) - set(manifest["changed"]) - in_place)
+    if elsewhere:
+        applied.notes.append(
+            f"{', '.join(elsewhere)}: a new object took the place of the one here, and something outside of the"
+            " session's variables (a library, an attribute of one) still holds the old one, as it was"
+        )
     if replaced:
         applied.notes.append(f"replaced together with what they share state with: {', '.join(replaced)}")
     return applied
+
+
+def held_elsewhere(old: Mapping[str, Any], bound: Iterable[str]) -> list[str]:
+    """The names of those replaced objects that something holds which is not a part of one of them.
+
+    Dictionaries that have an object under its own name are namespaces and our own surveys of them.
+    """
+    from nbdag.portable.links import reach
+
+    asked = {name: value for name, value in old.items() if name not in bound and gc.is_tracked(value)}
+    if not asked:
+        return []
+    inside = {id(one) for one in (asked, old)} | {id(part) for value in asked.values() for part in _own_dict(value)}
+    for value in asked.values():
+        inside.update(reach(value).ids)
+    found: set[str] = set()
+    for holder in gc.get_referrers(*asked.values()):
+        if id(holder) in inside or isinstance(holder, types.FrameType):
+            continue
+        if type(holder) is dict and any(holder.get(name) is value for name, value in asked.items()):
+            continue
+        if type(holder) is tuple and not gc.is_tracked(holder):
+            continue
+        parts = {id(part) for part in gc.get_referents(holder)}
+        found.update(name for name, value in asked.items() if id(value) in parts)
+    return sorted(found)
+
+
+def _own_dict(value: Any) -> list[Any]:
+    return [vars(value)] if hasattr(value, "__dict__") else []
 
 
 def fillable(before: Mapping[str, Any], after: Mapping[str, Any], bound: set[str], result: Any = None) -> set[str]:

@@ -121,8 +121,15 @@ def names_read(shell: Any, source: str, survey: Survey) -> Reading:
     reached = recorder.reacher.reach_code(scanned, survey.items)
     unknown = sorted(scanned.loads - set(survey.items))
     opaque = scanned.opaque and len(reached.names) == len(survey.items)
-    mentioned = frozenset(reached.names)
+    mentioned = frozenset(reached.names) | _classes_around(reached.names, survey.items)
     return Reading(survey.closed(mentioned), mentioned, opaque, tuple(unknown))
+
+
+def _classes_around(names: Iterable[str], items: Mapping[str, Any]) -> frozenset[str]:
+    """The classes that the classes of these instances were defined in: those are part of them."""
+    kinds = (type(items[name]) for name in names if name in items)
+    roots = {kind.__qualname__.partition(".")[0] for kind in kinds if kind.__module__ == "__main__"}
+    return frozenset(root for root in roots if is_session_definition(items.get(root)))
 
 
 def names_bound_first(source: str, session: frozenset[str]) -> frozenset[str]:

@@ -44,6 +44,10 @@ def notes_of(
             notes.append(f"{name} was used there and cannot come back: here it is as it was ({why})")
         else:
             notes.append(f"{name} stays on {there.target.name}: {why}")
+    for name, other in manifest["parted"]:
+        notes.append(
+            f"{name} shares state with {other} there; as {other} stays there, changes of one do not reach the other"
+        )
     for file in manifest["files"]:
         notes.append(f"the cell wrote {file['absolute']} there ({file['size']} bytes); it is not here")
     if manifest["result_lost"]:

@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nbdag.errors import ConnectionLost, KernelDied, NbdagError, RemoteError
+from nbdag.errors import ConnectionLost, IntegrityError, KernelDied, NbdagError, RemoteError
 from nbdag.portable.agent import recorder_of
 from nbdag.portable.namespace import session_items
 from nbdag.portable.parcel import blobs_of_groups
-from nbdag.remote.apply import Lacking, apply_result, decode_result
+from nbdag.remote.apply import Lacking, Unfit, apply_result, decode_result, uninterrupted
 from nbdag.remote.channels import Reply
 from nbdag.remote.lazy import LAZY_BYTES, RemoteValue, fetch, placeholders, watch_cells
 from nbdag.remote.ledger import Ledger
@@ -192,7 +192,12 @@ class RemoteSession:
             if name in manifest["staying"]:
                 raise RemoteError(f"{name} cannot come back: {manifest['staying'][name]}")
         lenient = there.may_differ(manifest["groups"])
-        apply_result(self.shell, decode_result(self.shell.user_ns, manifest, there.store, lenient))
+        try:
+            decoded = decode_result(self.shell.user_ns, manifest, there.store, lenient)
+        except (Lacking, Unfit) as fault:
+            raise RemoteError(f"{', '.join(names)} cannot come back: {fault}", "cells there can use it") from None
+        with uninterrupted():
+            apply_result(self.shell, decoded)
         there.ledger.note(manifest["names"], survey_session(self.shell, manifest["names"]))
         there.connection.forget(tuple(answer["parts"]))
 
@@ -229,8 +234,9 @@ class RemoteSession:
         refuse_unforeseen(reply, before, pending.needs.names)
         begun = time.perf_counter()
         lacking: list[str] = []
+        unfit: dict[str, str] = {}
         while True:
-            answer = self._ask_for_result(there, pending, lacking)
+            answer = self._ask_for_result(there, pending, lacking, unfit)
             manifest = there.fetch_parcel(answer, self.watcher)
             refuse_lost(manifest, before)
             touched = {*manifest["names"], *manifest["deleted"], *manifest["lazy"]}
@@ -244,17 +250,32 @@ class RemoteSession:
                 if str(fault) in lacking:
                     raise RemoteError(f"what the cell made needs {fault}, which is not installed here") from None
                 lacking.append(str(fault))
+            except Unfit as fault:
+                if not fault.reasons.keys() - unfit.keys():
+                    raise IntegrityError(
+                        f"what came back is not what it was there: {fault}", "run it here, and please report this"
+                    ) from None
+                unfit.update({name: f"{name} did not come back whole: {why}" for name, why in fault.reasons.items()})
         left_there = {
             name: RemoteValue(self.target.name, there.connection.incarnation, name, left["type"], left["size"])
             for name, left in manifest["lazy"].items()
         }
-        applied = apply_result(self.shell, decoded, left_there)
-        if left_there:
-            watch_cells(self.shell)
-            there.ledger.left |= left_there.keys()
-        fetched = Transfer(answer["size"], time.perf_counter() - begun, answer["raw_size"], tuple(manifest["names"]))
-        self._pending = None
-        self._settle(there, pending, manifest, answer)
+        applied, late, took = None, None, time.perf_counter() - begun
+        try:
+            with uninterrupted():
+                applied = apply_result(self.shell, decoded, left_there)
+                if left_there:
+                    watch_cells(self.shell)
+                    there.ledger.left |= left_there.keys()
+                self._pending, took = None, time.perf_counter() - begun
+            self._settle(there, pending, manifest, answer)
+        except KeyboardInterrupt as interrupt:
+            if applied is None:
+                raise
+            self._start_afresh_quietly(there)
+            applied.notes.append("interrupted when the result was here already: the session is as after the cell")
+            late = interrupt
+        fetched = Transfer(answer["size"], took, answer["raw_size"], tuple(manifest["names"]))
         run = RemoteRun(
             target=self.target.name,
             outcome=str(manifest["outcome"] or reply.status),
@@ -268,12 +289,14 @@ class RemoteSession:
             notes=(*applied.notes, *decoded.doubts, *notes_of(there, manifest, before, relay, reply)),
             outputs=relay.shown,
         )
-        return Outcome(run, error_of(reply, manifest))
+        return Outcome(run, late or error_of(reply, manifest))
 
-    def _ask_for_result(self, there: There, pending: _Pending, lacking: list[str]) -> dict[str, Any]:
-        """Let what changed be written as a parcel, without what needs the packages ``lacking`` here."""
+    def _ask_for_result(
+        self, there: There, pending: _Pending, lacking: list[str], unfit: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Let what changed be written as a parcel, without what is ``unfit`` or needs the packages ``lacking`` here."""
         asked = {"request": pending.request, "have": there.blobs_here(), "lazy": LAZY_BYTES if pending.lazy else None}
-        how = {"part_size": PART_SIZE, "bandwidth": there.link.back, "lacking": lacking}
+        how = {"part_size": PART_SIZE, "bandwidth": there.link.back, "lacking": lacking, "unfit": unfit}
         answer = there.command("finish", {**asked, **how})
         if answer.get("unknown"):
             raise RemoteError(f"{self.target.name} no longer knows of the cell", "run it again")
@@ -289,7 +312,8 @@ class RemoteSession:
             return
         after = survey_session(self.shell, [*manifest["names"], *manifest["deleted"]])
         ledger.drop([*manifest["changed"], *manifest["names"], *manifest["deleted"], *manifest["staying"]])
-        ledger.note([name for name in manifest["names"] if name in after.items], after)
+        parted = {name for name, _ in manifest["parted"]}  # what stays there could change it there
+        ledger.note([name for name in manifest["names"] if name in after.items and name not in parted], after)
         ledger.staying |= set(manifest["staying"]) - after.items.keys()
         for name in pending.needs.names:  # what was linked with something else before is in another group now
             entry = ledger.entries.get(name)

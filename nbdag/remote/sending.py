@@ -72,6 +72,8 @@ def send(
         "active": list(needs.names),
         "maybe": sorted(ledger.staying.intersection(reading.unknown)),
         "mentioned": sorted(reading.mentioned),
+        "left": sorted(ledger.left),
+        "apart": sorted(ledger.left | ledger.staying),
         "forget": sorted({*forget, *unread, *here_again}),
         "groups": [] if steps else groups,
         "steps": list(steps),

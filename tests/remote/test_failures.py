@@ -180,12 +180,14 @@ def test_what_comes_back_different_is_not_used(notebook: Notebook, monkeypatch: 
     notebook.runs("x = [1]")
     notebook.sends("y = 1")
 
-    def wrong(*arguments: object, **named: object) -> list[str]:
-        return ["x different"]
+    def wrong(said: object, values: dict[str, object], *more: object) -> dict[str, str]:
+        return {"x": "different"} if "x" in values else {}
 
-    monkeypatch.setattr("nbdag.remote.apply.disagreements", wrong)
-    with pytest.raises(IntegrityError, match="x different"):
+    monkeypatch.setattr("nbdag.remote.apply.differences", wrong)
+    with pytest.raises(IntegrityError, match="x different"):  # on the way there
         notebook.sends("x.append(2)")
+    with pytest.raises(RemoteError, match="x did not come back whole: different"):
+        notebook.sends("x = [1, 2]")
     assert notebook["x"] == [1]
 
 

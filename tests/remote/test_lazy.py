@@ -66,7 +66,7 @@ def test_linked_results_come_back_at_once(lazy: Notebook) -> None:
 def test_a_failure_keeps_what_was_left_there(lazy: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
     leave(lazy, LARGE)
     with monkeypatch.context() as patch:
-        patch.setattr("nbdag.remote.apply.disagreements", lambda *arguments: ["x different"])
+        patch.setattr("nbdag.remote.apply.differences", lambda *arguments: {"x": "different"})
         with pytest.raises(Exception, match="x different"):
             lazy.sends("x = float(big[3])")
     lazy.runs("third = big[3]")

@@ -22,6 +22,9 @@ _OWN_MODULE = type.__dict__["__module__"]
 EVERYWHERE = ("_io", "_thread", "builtins", "io", "logging", "os", "sys", "threading", "warnings", "weakref")
 
 
+STREAMS = ("stdin", "stdout", "stderr")
+
+
 class ForeignGlobals:
     """Mutable objects that are global state of a library: values of its modules and attributes of its classes.
 
@@ -40,6 +43,8 @@ class ForeignGlobals:
 
     def refresh(self) -> None:
         """Looks at modules that came or grew since the last call; those of packages not covered have to wait."""
+        for attribute in STREAMS:  # put in place of each other without the module growing
+            self.places[id(getattr(sys, attribute, None))] = ("sys", "", attribute)
         for name, module in list(sys.modules.items()):
             if not isinstance(module, types.ModuleType):
                 continue

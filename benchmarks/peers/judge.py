@@ -2,8 +2,9 @@
 
 Sent as text into the kernel whose session is described, before a system saves it and after it restored it. Two
 descriptions are compared by ``verdict``. A value is described by type and content, as deep as 50 levels and 300,000
-objects; a figure by the picture it gives, what else is matplotlib's by its type; what has no content that can be read (locks, generators) by its type, and counts
-as "type only". Besides, the pairs of variables that share a mutable object or memory.
+objects; a figure by the picture it gives, what else is matplotlib's by its type; what has no content that can be read
+(locks, generators) by its type, and counts as "type only". Besides, the pairs of variables that share a mutable object
+or memory.
 """
 
 from __future__ import annotations

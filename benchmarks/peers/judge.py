@@ -51,6 +51,7 @@ def nbdag_bench_describe():
             return short("builtin", value.__qualname__)
         # Which immutable values are one object is nothing a session can rely on: only of others is it told.
         mutable = kind not in (tuple, frozenset) and not (pd is not None and isinstance(value, pd.Index))
+        mutable = mutable and not (np is not None and isinstance(value, (np.generic, np.dtype)))
         if mutable:
             if id(value) in walk["seen"]:
                 return short("again", walk["seen"][id(value)])

@@ -31,7 +31,7 @@ from nbdag.errors import KernelDied, KernelProtocolError, NotebookError, UsageEr
 _POLL = 0.1  # seconds between looks at whether the kernel still lives
 _PATIENCE = 1.0  # seconds without an answer after which the one who waits is told why
 _HEARTBEAT_GRACE = 5.0  # seconds without heartbeat until a kernel counts as dead
-_KEY = "nbdag"
+ANSWER_KEY = "nbdag"
 
 # Runs in the kernel inside exec() with a namespace of its own. A recorder that is there in another version and records
 # is kept as long as it understands the same commands: what it saw is worth more than newer code. Compiled module by
@@ -83,6 +83,18 @@ class Agent(Protocol):
 
 class KernelBusy(KernelProtocolError):
     """The kernel worked on a cell for longer than the caller wanted to wait."""
+
+
+def silent_question(expression: str) -> dict[str, Any]:
+    """An execute request for a value, as the user expression ANSWER_KEY: no code runs and no count moves."""
+    return {
+        "code": "",
+        "silent": True,
+        "store_history": False,
+        "user_expressions": {ANSWER_KEY: expression},
+        "allow_stdin": False,
+        "stop_on_error": False,
+    }
 
 
 class RemoteTraceback(Exception):
@@ -242,20 +254,13 @@ class KernelAgent:
         self.installed = install(self._evaluate, self._source or _linked_source())
 
     def _evaluate(self, expression: str) -> str:
-        request = {
-            "code": "",
-            "silent": True,
-            "store_history": False,
-            "user_expressions": {_KEY: expression},
-            "allow_stdin": False,
-            "stop_on_error": False,
-        }
+        request = silent_question(expression)
         content = self._request("execute_request", request)
         while content.get("status") == "aborted":
             # A cell of the user's failed, and the kernel dropped everything that was queued behind it.
             time.sleep(_POLL)
             content = self._request("execute_request", request)
-        result = content.get("user_expressions", {}).get(_KEY)
+        result = content.get("user_expressions", {}).get(ANSWER_KEY)
         if result is None:
             raise KernelProtocolError(
                 f"{self.name}: the kernel does not evaluate user_expressions", "nbdag needs ipykernel 6.20 or later"

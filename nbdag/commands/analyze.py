@@ -16,8 +16,10 @@ from nbdag.commands.options import (
     STATE_DIRECTORY,
     AllowErrors,
     BarOption,
+    CellTimeoutOption,
     Color,
     ColorOption,
+    KernelNameOption,
     QuietOption,
     VerboseOption,
     check_output,
@@ -62,14 +64,9 @@ def analyze(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the result there instead of stdout.")
     ] = None,
-    kernel_name: Annotated[
-        str, typer.Option("--kernel-name", "-k", metavar="NAME", help="The kernelspec to run it with.")
-    ] = "",
+    kernel_name: KernelNameOption = "",
     allow_errors: AllowErrors = False,
-    cell_timeout: Annotated[
-        float | None,
-        typer.Option("--cell-timeout", metavar="SECONDS", min=0.001, help="Interrupt a cell that takes longer."),
-    ] = None,
+    cell_timeout: CellTimeoutOption = None,
     idle_timeout: Annotated[
         float | None,
         typer.Option(

@@ -105,6 +105,15 @@ def token_of(variable: str) -> str:
     return token
 
 
+KernelNameOption = Annotated[
+    str, typer.Option("--kernel-name", "-k", metavar="NAME", help="The kernelspec to run it with.")
+]
+CellTimeoutOption = Annotated[
+    float | None,
+    typer.Option("--cell-timeout", metavar="SECONDS", min=0.001, help="Interrupt a cell that takes longer."),
+]
+
+
 def show(output: Path | None, color: Color, write: Callable[[Page], None]) -> None:
     """Let ``write`` fill a page that goes to the file ``output``, or to stdout."""
     from nbdag.report.tables import write_page

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from nbdag.commands.options import AllowErrors, BarOption, QuietOption, VerboseOption, check_output, level
+from nbdag.commands.options import (
+    AllowErrors,
+    BarOption,
+    CellTimeoutOption,
+    KernelNameOption,
+    QuietOption,
+    VerboseOption,
+    check_output,
+    level,
+)
 from nbdag.errors import UsageError
 
 EXAMPLES = (
@@ -37,14 +46,9 @@ def run_notebook(
         list[str] | None,
         typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Set a parameter, as papermill does."),
     ] = None,
-    kernel_name: Annotated[
-        str, typer.Option("--kernel-name", "-k", metavar="NAME", help="The kernelspec to run it with.")
-    ] = "",
+    kernel_name: KernelNameOption = "",
     allow_errors: AllowErrors = False,
-    cell_timeout: Annotated[
-        float | None,
-        typer.Option("--cell-timeout", metavar="SECONDS", min=0.001, help="Interrupt a cell that takes longer."),
-    ] = None,
+    cell_timeout: CellTimeoutOption = None,
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Prove every save in a fresh process before it counts.")
     ] = True,

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from nbdag.analysis.agent_client import ANSWER_KEY, silent_question
 from nbdag.errors import AccessRefused, ConnectionLost, EnvironmentRefused, KernelDied, KernelProtocolError
 from nbdag.remote.rest import JupyterServer, scrubbed
 from nbdag.remote.wire import V1, Message, pack_json, pack_v1, request, unpack
@@ -26,7 +27,6 @@ _LOOK = 10.0  # seconds without a message after which the server is asked whethe
 _QUIET = 3.0  # seconds without a message after which an idle kernel counts as done: its reply was lost
 _CONNECT_SECONDS = 60.0
 _LARGEST = 9 << 20  # bytes of a message: servers close the connection at 10 MiB
-_KEY = "nbdag"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +85,10 @@ class KernelChannel:
 
     def evaluate(self, expression: str) -> str:
         """The value of an expression that is a string there, between two cells; nothing in the kernel changes by it."""
-        content = {
-            "code": "",
-            "silent": True,
-            "store_history": False,
-            "user_expressions": {_KEY: expression},
-            "allow_stdin": False,
-            "stop_on_error": False,
-        }
-        reply = self._ask(content, lambda message: None, resend=True)
+        reply = self._ask(silent_question(expression), lambda message: None, resend=True)
         if reply is None:
             raise ConnectionLost(f"{self.server.url}: the answer was lost on the way", "run the cell again")
-        result = (reply.get("user_expressions") or {}).get(_KEY)
+        result = (reply.get("user_expressions") or {}).get(ANSWER_KEY)
         if result is None:
             raise KernelProtocolError(f"{self.server.url}: the kernel there does not evaluate user_expressions")
         if result.get("status") == "error":

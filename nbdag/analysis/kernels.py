@@ -64,6 +64,7 @@ __all__ = [
 
 DEFAULT_IDLE_SECONDS = 3600.0
 _START_SECONDS = 60.0  # a first start may have to read all of Python from a slow disk
+_PORT_TRIES = 4
 
 # ------------------------------------------------------------------------------------------------ life
 
@@ -81,7 +82,22 @@ def open_session(
     """
     name = choose_kernelspec(notebook, kernel_name)
     clean_state(state_directory)
-    session = _create(notebook, state_directory, name, idle_seconds)
+    for _ in range(_PORT_TRIES - 1):
+        with suppress(_PortTaken):
+            return _open(notebook, state_directory, name, idle_seconds)
+    return _open(notebook, state_directory, name, idle_seconds)
+
+
+class _PortTaken(EnvironmentRefused):
+    """Another program bound one of the kernel's ports between their choice and the kernel's start.
+
+    Jupyter chooses ports before there is a kernel to hold them. ipykernel ends when that happens to its shell port,
+    and lives on without ever answering when it happens to the ports of iopub or the heartbeat.
+    """
+
+
+def _open(notebook: Notebook, state_directory: Path, kernel_name: str, idle_seconds: float) -> Session:
+    session = _create(notebook, state_directory, kernel_name, idle_seconds)
     try:
         _start_keeper(session)
         session = _wait_for_kernel(session)
@@ -270,10 +286,13 @@ def _wait_until_ready(session: Session) -> None:
             with suppress(Exception):  # queue.Empty: not yet
                 client.get_shell_msg(timeout=1.0)
                 return
-            if not is_running(session.kernel):
+            running = is_running(session.kernel)  # before its last words are read
+            last_words = _tail(Path(session.directory, "kernel.log"))
+            if "Address already in use" in last_words:
+                raise _PortTaken(f"a port of kernel {session.kernel_name!r} is taken", "try again")
+            if not running:
                 raise EnvironmentRefused(
-                    f"kernel {session.kernel_name!r} ended while it started{why_gone(session)}",
-                    _tail(Path(session.directory, "kernel.log")),
+                    f"kernel {session.kernel_name!r} ended while it started{why_gone(session)}", last_words
                 )
     finally:
         client.stop_channels()

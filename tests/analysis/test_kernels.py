@@ -293,6 +293,33 @@ def test_a_kernel_that_does_not_start_says_why(
     assert eventually(lambda: list((state / "sessions").iterdir()) == [])
 
 
+# What another program does that happens to be given the port that was chosen for this kernel.
+_TAKES_A_PORT = """
+import json, os, socket, sys
+marker, name, connection, *others = sys.argv[1:]
+if not os.path.exists(marker):
+    open(marker, "w").close()
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", json.load(open(connection))[name]))
+    taken.set_inheritable(True)
+os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", "-f", connection, *others])
+"""
+
+
+@pytest.mark.parametrize("name", ["shell_port", "iopub_port", "hb_port"])
+def test_a_port_that_was_taken_in_between_is_another_try(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    marker = tmp_path / "was taken"
+    kernelspec(
+        tmp_path, "late", [sys.executable, "-c", _TAKES_A_PORT, str(marker), name, "{connection_file}"], "python"
+    )
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    session = kernels.open_session(notebook(tmp_path, "1", kernel="late"), state)
+    assert marker.exists() and kernels.is_alive(session)
+    assert eventually(lambda: [entry.name for entry in (state / "sessions").iterdir()] == [session.id])
+
+
 def test_a_state_directory_that_cannot_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot keep a kernel here"):

@@ -13,11 +13,13 @@ import os
 import platform
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from benchmarks.corpus import CACHE, HERE, tomllib
 from benchmarks.peers.environments import install, version
+from benchmarks.peers.link import Link
 from benchmarks.peers.measure import measure
 from benchmarks.peers.report import write_report
 from benchmarks.peers.systems import SYSTEMS
@@ -48,7 +50,12 @@ def main() -> int:
     systems = [system for system in systems if system.name not in absent]
     done = _held(options.out) if options.resume else set()
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    with options.out.open("a" if options.resume else "w", encoding="utf-8") as out:
+    with options.out.open("a" if options.resume else "w", encoding="utf-8") as out, ExitStack() as stack:
+        try:
+            link = stack.enter_context(Link())
+        except OSError as problem:
+            print(f"sending is worked out, not measured: {problem}", file=sys.stderr)
+            link = None
         if not done:
             _write(out, {"machine": _machine(options.environments), "absent": absent})
         number = 0
@@ -62,6 +69,8 @@ def main() -> int:
                         if (kind, workload.name, system.name, turn) in done:
                             continue
                         row = measure(system, workload, options.environments) | {"round": turn}
+                        if link and turn == 0 and row.get("bytes"):
+                            row["send_seconds"] = link.seconds(row["bytes"])
                         _write(out, row)
                         print(_line(row), flush=True)
     return 0

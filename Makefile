@@ -57,6 +57,7 @@ corpus: .venv/test
 
 bench: .venv/test
 	@$(BIN)/python -m benchmarks.peers --rounds 3
+	@$(BIN)/python -m benchmarks.peers.memory
 	@$(BIN)/python -m benchmarks.peers --report docs
 
 support: .venv/test

@@ -1,13 +1,15 @@
 """``python -m benchmarks.peers.memory``: a session of 1 GB restored on machines with less and less memory.
 
-The session is ten arrays of 100 MB. Each saved form is restored by a plain Python inside a memory control group with a
-limit (no swap), which then adds up one array, and then all. Told is what was reached before the process was killed.
-Needs Linux with control groups of version 1 or 2 and the right to make one; says so where it cannot.
+The session is ten arrays of 100 MB of noise that cannot be drawn again. Each saved form is restored by a plain Python
+inside a memory control group with a limit (no swap), which then adds up one array, and then all. Told is what was
+reached before the process was killed; a line of it goes to ``--out`` for the report. Only systems that restore outside
+a kernel are asked. Needs Linux with control groups of version 1 or 2 and the right to make one.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -23,11 +25,11 @@ from benchmarks.peers.systems import SYSTEMS, Place
 
 CELLS = (
     "import numpy as np",
-    "arrays = [np.random.default_rng(i).normal(size=12_500_000) for i in range(10)]",
+    "arrays = [np.random.default_rng().normal(size=12_500_000) for i in range(10)]",
 )
 LIMITS_MB = (2000, 1200, 600, 300, 150)
 RESTORE = {
-    "nbdag": "import sys; sys.argv = [{file!r}]; __file__ = {file!r}; exec(open({file!r}).read())",
+    "nbdag": "import sys; sys.argv = [{file!r}]; exec(compile(open({file!r}).read(), {file!r}, 'exec'))",
     "dill": "import dill; dill.load_session({file!r})",
     "cloudpickle": "import pickle; globals().update(pickle.load(open({file!r}, 'rb')))",
 }
@@ -73,19 +75,21 @@ def reached(python: Path, restore: str, limit_mb: int, directory: Path) -> str:
             cwd=directory, capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
     steps = [line for line in done.stdout.splitlines() if line in ("ready", "one", "all")]
+    if done.returncode > 0 and "MemoryError" not in done.stderr:
+        raise Failed(f"ended with {done.returncode}: {done.stderr.strip()[-200:]}")
     return REACHED[len(steps)]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environments", type=Path, default=CACHE / "peers")
+    parser.add_argument("--out", type=Path, default=CACHE / "peers.jsonl")
     options = parser.parse_args()
     libraries = tomllib.loads((HERE / "corpus.toml").read_text(encoding="utf-8"))["install"]
     if problem := install(options.environments, "", libraries):
         sys.exit(problem)
     python = python_of(options.environments, "")
-    print("| system | " + " | ".join(f"{limit} MB" for limit in LIMITS_MB) + " |")
-    print("|---|" + "---|" * len(LIMITS_MB))
+    found: dict[str, list[str]] = {}
     for system in SYSTEMS:
         if system.name not in RESTORE:
             continue
@@ -99,12 +103,14 @@ def main() -> int:
                     for cell in CELLS:
                         kernel.must(cell)
                     system.save(kernel, place)
+                restore = RESTORE[system.name].format(file=str(place.room / FILES[system.name]))
+                cells = [reached(python, restore, limit, place.directory) for limit in LIMITS_MB]
             except Failed as failure:
-                print(f"| {system.name} | {failure} |")
-                continue
-            restore = RESTORE[system.name].format(file=str(place.room / FILES[system.name]))
-            cells = [reached(python, restore, limit, place.directory) for limit in LIMITS_MB]
-            print(f"| {system.name} | " + " | ".join(cells) + " |", flush=True)
+                cells = [str(failure)]
+            found[system.name] = cells
+            print(system.name, *cells, sep="\t", flush=True)
+    with options.out.open("a", encoding="utf-8") as out:
+        out.write(json.dumps({"memory": found, "limits_mb": LIMITS_MB}) + "\n")
     return 0
 
 

@@ -34,6 +34,7 @@ def write_report(raw: Path, directory: Path) -> None:
         found = [row for row in rows if row["kind"] == kind]
         if found:
             text.append(_section(kind, title, found, names, directory))
+    text += [_memory(line) for line in lines if "memory" in line][-1:]
     directory.joinpath("peers.md").write_text("\n".join(text) + "\n", encoding="utf-8")
 
 
@@ -207,6 +208,18 @@ def _by_bandwidth(by_workload: Mapping[str, Mapping[str, Row]], names: Sequence[
 
 def _send(row: Row, rate: str) -> float:
     return float(row.get("send_seconds", {}).get(rate, row["bytes"] * 8 / RATES[rate]))
+
+
+def _memory(line: Row) -> str:
+    table = [
+        "## On a smaller machine\n",
+        "A session of 1 GB, ten arrays, restored by a plain Python with less and less memory (no swap), which then "
+        "reads one array and then all: what was reached before the process was killed.\n",
+        "| system | " + " | ".join(f"{limit} MB" for limit in line["limits_mb"]) + " |",
+        "|---|" + "---|" * len(line["limits_mb"]),
+        *(f"| {name} | " + " | ".join(cells) + " |" for name, cells in line["memory"].items()),
+    ]
+    return "\n".join([*table, ""])
 
 
 def _each(by_workload: Mapping[str, Mapping[str, Row]], names: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nbdag.analysis.notebook import read_notebook
-from nbdag.model import Cell, Notebook
+from nbdag.model.notebook import Cell, Notebook
 from nbdag.remote.history import History, Piece, Run, read_history, write_history
 from nbdag.remote.recording import record
 

@@ -34,8 +34,8 @@ _HEARTBEAT_GRACE = 5.0  # seconds without heartbeat until a kernel counts as dea
 ANSWER_KEY = "nbdag"
 
 # Runs in the kernel inside exec() with a namespace of its own. A recorder that is there in another version and records
-# is kept as long as it understands the same commands: what it saw is worth more than newer code. Compiled module by
-# module and sent packed: the syntax tree of the whole would leave the kernel 20 MB larger for good.
+# is kept, if it may be (KEEP), as long as it understands the same commands: what it saw is worth more than newer code.
+# Compiled module by module and sent packed: the syntax tree of the whole would leave the kernel 20 MB larger for good.
 _INSTALL = """
 import __future__, base64, sys, types, zlib
 SEPARATOR = "\\n# " + "-" * 100 + "\\n"
@@ -53,7 +53,7 @@ def install(source, digest):
         lines += part.count("\\n") + SEPARATOR.count("\\n")
     if there is not None:
         try:
-            status = there.command("status", {})
+            status = there.command("status", {}) if KEEP else {}
         except Exception:
             status = {}
         if status.get("recording") and status.get("version") == getattr(module, "AGENT_VERSION", None):
@@ -138,10 +138,17 @@ class LocalAgent:
 IS_IPYTHON = "str(__import__('IPython').get_ipython() is not None)"
 
 
-def install(evaluate: Callable[[str], str], source: str) -> str:
-    """Have the recorder in the kernel where ``evaluate`` evaluates: "new", "same", "kept" or "replaced"."""
-    packed = base64.b64encode(zlib.compress(source.encode("utf-8"))).decode("ascii")
-    namespace = f"{{'PACKED': {packed!r}, 'DIGEST': {source_digest(source)!r}}}"
+def packed(source: str) -> str:
+    """A script as it is sent in: base64 of what zlib makes of it."""
+    return base64.b64encode(zlib.compress(source.encode("utf-8"))).decode("ascii")
+
+
+def install(evaluate: Callable[[str], str], source: str, keep: bool = True) -> str:
+    """Have the recorder in the kernel where ``evaluate`` evaluates: "new", "same", "kept" or "replaced".
+
+    ``keep`` another version that records there; without it, that one ends and what it saw is forgotten.
+    """
+    namespace = f"{{'PACKED': {packed(source)!r}, 'DIGEST': {source_digest(source)!r}, 'KEEP': {keep!r}}}"
     # An expression that leaves nothing behind: the namespace of exec() lives as long as the lambda's call.
     return evaluate(f"(lambda space: (exec({_INSTALL!r}, space), space['ANSWER'])[1])({namespace})")
 

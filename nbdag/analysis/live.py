@@ -24,7 +24,7 @@ from nbdag.analysis.notebook import read_notebook
 from nbdag.analysis.runner import run_notebook
 from nbdag.analysis.targets import live_kernel_of
 from nbdag.errors import CellFailed, UsageError
-from nbdag.model import Notebook
+from nbdag.model.notebook import Notebook
 from nbdag.progress import Progress
 
 

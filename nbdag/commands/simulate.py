@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from nbdag import __version__
-from nbdag.commands.options import STATE_DIRECTORY, Color, ColorOption, Format, FormatOption, check_output, show
+from nbdag.commands.options import STATE_DIRECTORY, Color, ColorOption, Format, FormatOption
+from nbdag.commands.output import check_output, show
 from nbdag.errors import UsageError
 
 EXAMPLES = (

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import struct
+import time
 import zlib
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence
 
@@ -23,6 +24,7 @@ PARCEL_LENGTH = struct.Struct("<Q")
 PACKING_SPEED = 60e6  # bytes per second that zlib packs at its quickest: an ordinary core
 SAMPLE_SIZE = 256 * 1024  # bytes of a blob that tell how far it can be packed
 PIECE_SIZE = 1 << 20
+PART_PATIENCE = 900.0  # seconds without a byte after which a part that was announced does not come any more
 
 
 class ParcelDamaged(Exception):
@@ -178,6 +180,26 @@ def receive_blob(stream: PartStream, name: str, size: int, packed: bool, stored:
         if os.path.exists(file.name):
             os.unlink(file.name)
         raise
+
+
+def awaited_parts(paths: Sequence[str], sizes: Sequence[int], patience: float = PART_PATIENCE) -> Iterator[bytes]:
+    """The content of files that may still be on their way, one after another, each when all of its bytes are there.
+
+    Raises ParcelDamaged where one does not come.
+    """
+    for number, path in enumerate(paths):
+        seen, pause, last = -1, 0.001, time.monotonic()
+        while seen < sizes[number]:
+            found = os.path.getsize(path) if os.path.exists(path) else -1
+            if found > seen:
+                seen, last = found, time.monotonic()
+            elif time.monotonic() - last > patience:
+                raise ParcelDamaged("%s did not arrive" % os.path.basename(path))
+            else:
+                time.sleep(pause)
+                pause = min(2 * pause, 0.05)
+        with open(path, "rb") as file:
+            yield file.read()
 
 
 class PartStream:

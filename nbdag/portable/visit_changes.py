@@ -9,6 +9,7 @@ import io
 import os
 import tempfile
 import types
+import uuid
 import weakref
 from types import MappingProxyType
 from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Set
@@ -47,7 +48,11 @@ class Visit:
     """What one kernel keeps for the sessions whose cells it runs."""
 
     def __init__(self) -> None:
+        self.id = uuid.uuid4().hex  # each command says which visit it is meant for
+        self.token = ""  # of the session that it belongs to
+        self.receipt: Dict[str, Any] = {}  # the request that was received last, and what was answered
         self.directory = ""  # where parcels arrive and leave
+        self.paths: List[str] = []  # of the parcel that was received last
         self.store = tempfile.mkdtemp(prefix="nbdag-visit-")
         self.parked: Dict[str, Any] = {}
         self.arrived: Dict[str, Callable[[], Any]] = {}  # name -> the value that both sides have under it

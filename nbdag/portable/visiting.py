@@ -2,7 +2,8 @@
 
 A *visit* hangs on the shell and lives as long as the kernel. Between two cells the variables that the next one does not
 need are *parked*: out of its sight, and still what the other side believes to be here. ``visit_command`` is the entry,
-as ``agent.command`` is that of the recorder, which it falls back to.
+as ``agent.command`` is that of the recorder, which it falls back to. A command for another visit than this one's is not
+done: ``{"replaced": True}``.
 
     arrive      find the directory that files arrive in, begin to record, say what there is
     receive     one parcel: variables, random states, options; all of it or nothing
@@ -29,7 +30,7 @@ from nbdag.portable.delta import (
 )
 from nbdag.portable.fingerprint import fingerprint
 from nbdag.portable.namespace import session_items
-from nbdag.portable.parcel import ParcelDamaged, read_parcel
+from nbdag.portable.parcel import ParcelDamaged, awaited_parts, read_parcel
 from nbdag.portable.process_state import apply, capture
 from nbdag.portable.randomness import get_states, set_states
 from nbdag.portable.recorder import fault_text
@@ -43,7 +44,7 @@ from nbdag.portable.visit_changes import (
     reference_to,
     write_result,
 )
-from nbdag.portable.visit_machine import benchmark_seconds, package_versions
+from nbdag.portable.visit_machine import benchmark_seconds, package_versions, warm_visit
 from nbdag.portable.visit_traces import library_contents
 from nbdag.portable.witness import testify
 
@@ -59,6 +60,9 @@ def visit_command(name: str, arguments: Dict[str, Any]) -> Dict[str, Any]:
         shell = running_shell()
         if shell is None:
             return {"error": "no IPython is running in this process", "traceback": ""}
+        meant = arguments.get("visit")
+        if meant and (VISIT_ATTRIBUTE not in vars(shell) or visit_of(shell).id != meant):
+            return {"replaced": True}
         recorder = recorder_of(shell)
         if recorder is None:
             return work(shell, arguments)
@@ -88,10 +92,15 @@ def arrive_visit(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     stands in it.
     """
     start_command(shell, {"share": None})
+    if visit_of(shell).token not in ("", arguments["token"]):
+        # Of a session that has gone, or shares this process: its visit ends here.
+        settle_visit(shell, {"request": "", "refused": True})
+        leave_visit(shell, {})
     visit = visit_of(shell)
+    visit.token = str(arguments["token"])
     marker = str(arguments.get("marker") or "")
-    visit.directory = marked_directory(marker, str(arguments.get("token"))) if marker else visit.store
-    return dict(about_visit(shell, arguments), directory=visit.directory)
+    visit.directory = marked_directory(marker, visit.token) if marker else visit.store
+    return dict(about_visit(shell, arguments), directory=visit.directory, visit=visit.id)
 
 
 def about_visit(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
@@ -128,18 +137,20 @@ def marked_directory(marker: str, token: str) -> str:
 
 
 def receive_visit(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
-    """Take in the parcel in the files ``parts``; after a failure everything is as it was before.
+    """Take in the parcel in the files ``parts``, of these ``sizes``, which may still be on their way; after a failure
+    everything is as it was before. ``settled`` is what was to be settled before, if that has not come through.
 
     Answers ``{"witness": ...}`` about what was loaded, or ``{"failed": reason}``.
     """
     visit = visit_of(shell)
+    if visit.receipt.get("request") == arguments["request"]:
+        return dict(visit.receipt["answer"])  # asked again, for the answer was lost
+    if arguments["settled"].get("request") in visit.results:
+        settle_visit(shell, arguments["settled"])
     paths = [os.path.join(visit.directory, os.path.basename(part)) for part in arguments["parts"]]
-    try:
-        manifest = read_parcel(contents_of(paths), arguments["sha256"], visit.store)
-    finally:
-        for path in paths:
-            if os.path.exists(path):
-                os.unlink(path)
+    remove_files(visit.paths)
+    visit.paths = paths  # the server may still be about to look at what it wrote: they go when the cell is over
+    manifest = read_parcel(awaited_parts(paths, arguments["sizes"]), arguments["sha256"], visit.store)
     namespace = shell.user_ns
     items = session_items(shell, namespace)
     active: Set[str] = set(manifest["active"])
@@ -193,24 +204,26 @@ def receive_visit(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     visit.prints = dict(recorder_of(shell).watch.prints)  # type: ignore[union-attr]
     visit.progress = {name: progress_of(value) for name, value in session_items(shell, namespace).items()}
     arrivals = [*loaded, *(name for step in manifest["steps"] for name in step_names(step) if name in active)]
-    return {
+    answer = {
         "witness": testify(namespace, arrivals),
         "missing": sorted(set(manifest["active"]).difference(namespace)),
         "notes": notes + ["the random generator of %s could not be set there" % name for name in failed],
     }
+    visit.receipt = {"request": manifest["request"], "answer": answer}
+    return answer
+
+
+def remove_files(paths: List[str]) -> None:
+    """Remove those that are there."""
+    for path in paths:
+        if os.path.exists(path):
+            os.unlink(path)
 
 
 def step_names(step: Dict[str, Any]) -> List[str]:
     """The names that a step of a rebuilding makes."""
     names: List[str] = step["group"]["names"] if "group" in step else step["replay"]["names"]
     return names
-
-
-def contents_of(paths: List[str]) -> Any:
-    """The content of files, one after another."""
-    for path in paths:
-        with open(path, "rb") as file:
-            yield file.read()
 
 
 def rebuild(
@@ -311,13 +324,10 @@ def settle_visit(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     With ``refused``, it has not, and nothing of what is here counts any more.
     """
     visit = visit_of(shell)
-    visit.results.pop(arguments["request"], None)
     visit.encode = lambda lacking, unfit: {}
     visit.request = ""
-    for part in arguments.get("parts") or ():
-        path = os.path.join(visit.directory, os.path.basename(part))
-        if os.path.exists(path):
-            os.unlink(path)
+    remove_files([os.path.join(visit.directory, os.path.basename(part)) for part in arguments.get("parts") or ()])
+    remove_files(visit.paths)
     namespace = shell.user_ns
     items = session_items(shell, namespace)
     if arguments.get("refused"):
@@ -332,9 +342,11 @@ def settle_visit(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
             del namespace[name]
         visit.parked = {name: values[name] for name in kept - spoiled if name in values}
         visit.arrived = {name: reference_to(value) for name, value in visit.parked.items()}
+        visit.results.pop(arguments["request"], None)
         return {"names": [], "lost": sorted(kept - visit.parked.keys())}
     visit.arrived = {name: value for name, value in visit.arrived.items() if name in items or name in visit.parked}
     visit.arrived.update({name: reference_to(value) for name, value in items.items()})
+    visit.results.pop(arguments["request"], None)  # at last: what fails before is done again (``receive_visit``)
     return {"names": sorted(items)}
 
 
@@ -380,6 +392,7 @@ VISIT_COMMANDS: Dict[str, Callable[[Any, Dict[str, Any]], Dict[str, Any]]] = {
     "settle": settle_visit,
     "place": place_visit,
     "leave": leave_visit,
+    "warm": warm_visit,
     "speed": speed_visit,
     "drop": drop_visit,
 }

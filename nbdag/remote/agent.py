@@ -1,78 +1,82 @@
-"""nbdag's code on the other side: sent in as source once per kernel, asked between cells (``portable/visiting.py``)."""
+"""nbdag's code on the other side: sent in as source once per process, asked between cells (``portable/visiting.py``).
+
+Every command names the visit that it is meant for. Where another process answers (a server starts a kernel that has
+died anew, under the same id), there is no such visit: nothing is done, and KernelReplaced is raised here.
+"""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import zlib
 from functools import cache
 from typing import Any, Protocol
 
-from nbdag.errors import KernelProtocolError, RemoteError
+from nbdag.analysis.agent_client import install
+from nbdag.errors import KernelDied, KernelProtocolError, RemoteError
 from nbdag.link import link
 
 VISITOR_ROOTS = ("nbdag.portable.visiting",)
-
-# Runs there inside exec() with a namespace of its own; each module of the source compiled by itself, to save memory.
-_INSTALL = """
-import __future__, base64, sys, types, zlib
-SEPARATOR = "\\n# " + "-" * 100 + "\\n"
-def install(source, digest):
-    there = sys.modules.get("nbdag_agent")
-    if getattr(there, "__nbdag_digest__", None) == digest:
-        return "same"
-    module = types.ModuleType("nbdag_agent")
-    module.__nbdag_digest__ = digest
-    lines = 0
-    for part in source.split(SEPARATOR):
-        text = "\\n" * lines + part
-        exec(compile(text, "<nbdag agent>", "exec", __future__.annotations.compiler_flag, True), module.__dict__)
-        lines += part.count("\\n") + SEPARATOR.count("\\n")
-    if there is not None:
-        there.command("stop", {})
-    sys.modules["nbdag_agent"] = module
-    return "new"
-ANSWER = install(zlib.decompress(base64.b64decode(PACKED)).decode("utf-8"), DIGEST)
-"""
 
 
 class Evaluates(Protocol):
     """A kernel that can be asked for the value of an expression."""
 
-    def evaluate(self, expression: str) -> str:
-        """The string that ``expression`` is there."""
+    def evaluate(self, expression: str, within: float | None = None) -> str:
+        """The string that ``expression`` is there. Raises KernelDied where it took longer than ``within`` seconds."""
         ...
 
 
+class KernelReplaced(KernelDied):
+    """Another process answers than the one that the state was sent to: nothing of it is there."""
+
+
 class VisitAgent:
-    """The visiting side of one kernel. :meth:`install` again whenever the kernel has been started anew."""
+    """The visiting side of one kernel. :meth:`install`, then :meth:`arrive`, and then commands."""
 
     def __init__(self, channel: Evaluates) -> None:
         self._channel = channel
+        self.visit = ""  # what tells this visit from others, in this and any other process
 
-    def install(self) -> None:
-        """Send the code in, unless it is there."""
-        packed, digest = packed_source()
-        namespace = f"{{'PACKED': {packed!r}, 'DIGEST': {digest!r}}}"
-        self._channel.evaluate(f"(lambda space: (exec({_INSTALL!r}, space), space['ANSWER'])[1])({namespace})")
+    def install(self, within: float | None = None) -> None:
+        """Send the code in, unless it is there. A recorder of another version is not kept: it knows no visits."""
+        install(lambda text: self._channel.evaluate(text, within), _visitor_source(), keep=False)
+
+    def arrive(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Begin a visit; what the process says of itself."""
+        self.visit = ""
+        answer = self.command("arrive", arguments)
+        self.visit = str(answer["visit"])
+        return answer
+
+    def expression(self, name: str, arguments: dict[str, Any]) -> str:
+        """What is evaluated there for a command; its value is for :meth:`answer`."""
+        asked = json.dumps({**arguments, "visit": self.visit})
+        return (
+            "(lambda json, agent: json.dumps({'replaced': True} if agent is None else "
+            f"agent.visit_command({name!r}, json.loads({asked!r}))))"
+            "(__import__('json'), __import__('sys').modules.get('nbdag_agent'))"
+        )
 
     def command(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Do one command there.
+        """Do one command there. Raises as :meth:`answer`."""
+        return self.answer(name, self._channel.evaluate(self.expression(name, arguments)))
 
-        Raises RemoteError where the machine refuses (its disk, its memory), KernelProtocolError where the code fails.
+    def answer(self, name: str, text: str) -> dict[str, Any]:
+        """The answer to a command out of its text.
+
+        Raises KernelReplaced, RemoteError where the machine refuses (its disk, its memory), KernelProtocolError where
+        the code fails.
         """
-        asked = json.dumps(arguments)
-        answer = self._channel.evaluate(
-            f"__import__('json').dumps(__import__('sys').modules['nbdag_agent']"
-            f".visit_command({name!r}, __import__('json').loads({asked!r})))"
-        )
         try:
-            result = json.loads(answer)
+            result = json.loads(text)
         except ValueError:
-            raise KernelProtocolError(f"the answer to {name!r} from there is not JSON: {answer[:80]}") from None
+            raise KernelProtocolError(f"the answer to {name!r} from there is not JSON: {text[:80]}") from None
         if not isinstance(result, dict):
             raise KernelProtocolError(f"the answer to {name!r} from there is {type(result).__name__}")
+        if result.get("replaced"):
+            raise KernelReplaced(
+                "the process there was ended and started anew: what had been sent is no longer there",
+                "often memory, or a server that ends idle kernels; the session here is as it was before the cell",
+            )
         if result.get("error"):
             raise KernelProtocolError(f"nbdag's code there failed at {name!r}: {result['error']}")
         if result.get("refused"):
@@ -83,8 +87,5 @@ class VisitAgent:
 
 
 @cache
-def packed_source() -> tuple[str, str]:
-    """The code as base64, and its digest."""
-    source = link(VISITOR_ROOTS)
-    packed = base64.b64encode(zlib.compress(source.encode("utf-8"))).decode("ascii")
-    return packed, hashlib.sha256(source.encode("utf-8")).hexdigest()
+def _visitor_source() -> str:
+    return link(VISITOR_ROOTS)

@@ -2,13 +2,15 @@
 
 A thread of its own reads the socket into a queue, so that an interrupt here never tears a message apart. The server
 keeps messages for a session that has gone away: connecting again with the same session id gives them.
+
+Every answer costs the way there and back, so what need not be waited for is not: a question that follows a cell is sent
+along with it (``then``), and one whose answer nobody needs is only posted. A kernel does what it is sent in that order.
 """
 
 from __future__ import annotations
 
 import ast
-import json
-import os
+import contextlib
 import queue
 import threading
 import time
@@ -18,34 +20,48 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbdag.analysis.agent_client import ANSWER_KEY, silent_question
-from nbdag.errors import AccessRefused, ConnectionLost, EnvironmentRefused, KernelDied, KernelProtocolError
+from nbdag.errors import AccessRefused, ConnectionLost, KernelDied, KernelProtocolError
 from nbdag.remote.rest import JupyterServer, scrubbed
-from nbdag.remote.wire import V1, Message, pack_json, pack_v1, request, unpack
+from nbdag.remote.sockets import AS_BEFORE, Gone, connect, read
+from nbdag.remote.wire import Message, pack_json, pack_v1, request
 
 _POLL = 0.2  # seconds between looks at what else may have happened
 _LOOK = 10.0  # seconds without a message after which the server is asked whether the kernel lives
+_LOOK_SOON = 3.0  # the same for a question between two cells
 _QUIET = 3.0  # seconds without a message after which an idle kernel counts as done: its reply was lost
-_CONNECT_SECONDS = 60.0
+_IDLE_LOOKS = 2  # looks that find an idle kernel after which what it was asked counts as lost
+_RESENDINGS = 2  # of a question that got lost, before the kernel counts as gone
 _LARGEST = 9 << 20  # bytes of a message: servers close the connection at 10 MiB
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How code ended there: "ok", "error", "aborted", or "unknown" where the answer was lost on the way."""
+    """How code ended there: "ok", "error", "aborted", or "unknown" where the answer was lost on the way.
+
+    ``then`` is the value of the expression that was asked for after it, None where that did not come.
+    """
 
     status: str
     error_name: str = ""
     error_value: str = ""
     traceback: tuple[str, ...] = ()
     count: int | None = None
+    then: str | None = None
 
 
 @dataclass(slots=True)
-class _Gone:
-    """In the queue: the socket is closed, and why."""
+class _Asked:
+    """A request that waits for its reply and its last output."""
 
-    reason: str
-    refused: bool = False
+    parts: dict[str, Any]
+    again: bool  # whether it may be sent again
+    reply: dict[str, Any] | None = None
+    idle: bool = False
+    lost: bool = False
+
+    @property
+    def done(self) -> bool:
+        return self.lost or (self.reply is not None and self.idle)
 
 
 @dataclass(slots=True)
@@ -62,16 +78,18 @@ class KernelChannel:
     told: Callable[[str], None] = lambda message: None
     session: str = field(default_factory=lambda: uuid.uuid4().hex)
     reconnections: int = 0
+    _process: str = ""  # what the kernel's own messages say that it is: another one is another process
+    _tells: bool = False  # whether the server is known to tell a busy kernel from an idle one
     _socket: Any = None
     _v1: bool = True
-    _inbox: queue.Queue[Message | _Gone] = field(default_factory=queue.Queue)
+    _inbox: queue.Queue[Message | Gone] = field(default_factory=queue.Queue)
 
     def open(self) -> None:
         """Connect."""
-        self._socket = self._connect()
+        self._socket, self._v1 = connect(self.server, self.kernel, self.session)
         self._inbox = queue.Queue()
         threading.Thread(
-            target=_read, args=(self._socket, self._v1, self._inbox), name="nbdag-remote", daemon=True
+            target=read, args=(self._socket, self._v1, self._inbox), name="nbdag-remote", daemon=True
         ).start()
 
     def close(self) -> None:
@@ -83,24 +101,30 @@ class KernelChannel:
             except Exception:
                 socket.shutdown()
 
-    def evaluate(self, expression: str) -> str:
-        """The value of an expression that is a string there, between two cells; nothing in the kernel changes by it."""
-        reply = self._ask(silent_question(expression), lambda message: None, resend=True)
-        if reply is None:
-            raise ConnectionLost(f"{self.server.url}: the answer was lost on the way", "run the cell again")
-        result = (reply.get("user_expressions") or {}).get(ANSWER_KEY)
-        if result is None:
-            raise KernelProtocolError(f"{self.server.url}: the kernel there does not evaluate user_expressions")
-        if result.get("status") == "error":
-            raise KernelProtocolError(f"in the kernel there: {result.get('ename')}: {str(result.get('evalue'))[:500]}")
-        text = (result.get("data") or {}).get("text/plain", "")
-        try:
-            return str(ast.literal_eval(text))
-        except (ValueError, SyntaxError):
-            raise KernelProtocolError(f"the answer of the kernel there cannot be read: {text[:80]}") from None
+    def evaluate(
+        self, expression: str, within: float | None = None, troubled: Callable[[], bool] = lambda: False
+    ) -> str:
+        """The value of an expression that is a string there, between two cells; nothing in the kernel changes by it.
 
-    def execute(self, code: str, hear: Callable[[Message], None]) -> Reply:
-        """Run a cell; ``hear`` gets every message of its output as it comes.
+        KernelDied where no answer came ``within`` so many seconds. As soon as something is ``troubled`` the kernel is
+        interrupted.
+        """
+        (asked,) = self._ask([silent_question(expression)], lambda message: None, True, within, troubled)
+        if asked.reply is None:
+            raise ConnectionLost(f"{self.server.url}: the answer was lost on the way", "run the cell again")
+        return self._value(asked.reply)
+
+    def post(self, expression: str) -> None:
+        """Let an expression be evaluated there before anything that is asked later; nobody waits for its value, nor
+        hears of it if the connection is lost.
+        """
+        _, parts = request("execute_request", silent_question(expression), self.session)
+        if self._socket is not None:
+            with contextlib.suppress(Exception):  # whatever the socket raises; what is asked next finds out
+                self._put(parts)
+
+    def execute(self, code: str, hear: Callable[[Message], None], then: str = "") -> Reply:
+        """Run a cell; ``hear`` gets every message of its output as it comes. ``then`` is evaluated right after it.
 
         KeyboardInterrupt here interrupts there and the wait goes on; a second one is raised.
         """
@@ -112,15 +136,23 @@ class KernelChannel:
             "allow_stdin": False,
             "stop_on_error": False,
         }
-        reply = self._ask(content, hear, resend=False)
+        asked = self._ask([content, *([silent_question(then)] if then else [])], hear, False)
+        value: str | None = None
+        if then and asked[1].reply is not None:
+            try:
+                value = self._value(asked[1].reply)
+            except KernelProtocolError:
+                value = None  # interrupted, say: to be asked again
+        reply = asked[0].reply
         if reply is None:
-            return Reply("unknown")
+            return Reply("unknown", then=value)
         return Reply(
             str(reply.get("status")),
             str(reply.get("ename") or ""),
             str(reply.get("evalue") or ""),
             tuple(map(str, reply.get("traceback") or ())),
             reply.get("execution_count"),
+            value,
         )
 
     def interrupt(self) -> None:
@@ -129,105 +161,149 @@ class KernelChannel:
 
     # -------------------------------------------------------------------------------------------- inside
 
-    def _ask(self, content: dict[str, Any], hear: Callable[[Message], None], resend: bool) -> dict[str, Any] | None:
-        """Send an execute_request and wait until its reply and its last output are here; None: the reply was lost."""
-        identity, parts = request("execute_request", content, self.session)
+    def _value(self, reply: dict[str, Any]) -> str:
+        """The string that a silent question gave. Raises KernelProtocolError."""
+        result = (reply.get("user_expressions") or {}).get(ANSWER_KEY)
+        if result is None:
+            raise KernelProtocolError(f"{self.server.url}: the kernel there does not evaluate user_expressions")
+        if result.get("status") == "error":
+            raise KernelProtocolError(f"in the kernel there: {result.get('ename')}: {str(result.get('evalue'))[:500]}")
+        text = (result.get("data") or {}).get("text/plain", "")
+        try:
+            return str(ast.literal_eval(text))
+        except (ValueError, SyntaxError):
+            raise KernelProtocolError(f"the answer of the kernel there cannot be read: {text[:80]}") from None
+
+    def _ask(
+        self,
+        contents: list[dict[str, Any]],
+        hear: Callable[[Message], None],
+        again: bool,
+        within: float | None = None,
+        troubled: Callable[[], bool] = lambda: False,
+    ) -> list[_Asked]:
+        """Send execute_requests, one right after another, and wait until each has its reply and its last output.
+
+        One whose reply was lost has none in the end, unless it may be sent ``again``.
+        """
         if self._socket is None:
             self.open()
-        self._send(parts, identity)
-        reply: dict[str, Any] | None = None
-        idle = interrupted = False
-        heard = time.monotonic()
-        seen = self.reconnections
-        while reply is None or not idle:
+        asked: dict[str, _Asked] = {}
+        for content in contents:
+            identity, parts = request("execute_request", content, self.session)
+            asked[identity] = _Asked(parts, again)
+        for identity, one in asked.items():
+            self._send(one.parts, identity)
+        interrupted = warned = False
+        begun = heard = time.monotonic()
+        seen, looks, resendings = self.reconnections, 0, 0
+
+        def interrupt() -> None:
+            nonlocal interrupted
+            if interrupted:
+                raise KeyboardInterrupt
+            interrupted = True
+            self.interrupt()
+
+        while not all(one.done for one in asked.values()):
             try:
                 message = self._inbox.get(timeout=_POLL)
             except queue.Empty:
+                if within is not None and time.monotonic() - begun > within:
+                    self.close()
+                    raise KernelDied(f"the kernel at {self.server.url} does not answer", AS_BEFORE) from None
+                if not warned and troubled():
+                    warned = True
+                    self.interrupt()
                 quiet = time.monotonic() - heard
-                if reply is not None and quiet > _QUIET:
-                    return reply  # the server has dropped the message that says idle
-                if self.reconnections != seen and quiet > _QUIET and self._is_idle():
-                    if not resend:
-                        return reply
-                    seen = self.reconnections
-                    self._send(parts, identity)
-                elif quiet > _LOOK:
+                if quiet > _QUIET and all(one.reply is not None for one in asked.values()):
+                    break  # the server has dropped the message that says idle
+                soon = self.reconnections != seen and quiet > _QUIET
+                if soon or quiet > (_LOOK_SOON if again else _LOOK):
                     heard = time.monotonic()
-                    self._check_alive()
+                    idle = self._is_idle() and (soon or self._tells)
+                    looks = looks + (2 if soon else 1) if idle else 0
+                if looks >= _IDLE_LOOKS:  # it waits for us as we do for it: what was asked, or its answer, is lost
+                    looks, seen, resendings = 0, self.reconnections, resendings + 1
+                    if resendings > _RESENDINGS:
+                        self.close()
+                        raise KernelDied(f"the kernel at {self.server.url} does not answer", AS_BEFORE) from None
+                    for identity, one in asked.items():
+                        if one.again and one.reply is None:
+                            self._send(one.parts, identity)
+                        elif not one.again:
+                            one.lost = True
                 continue
             except KeyboardInterrupt:
-                if interrupted:
-                    raise
-                interrupted = True
-                self.interrupt()
+                interrupt()
                 continue
-            heard = time.monotonic()
-            if isinstance(message, _Gone):
+            heard, looks = time.monotonic(), 0
+            if isinstance(message, Gone):
                 try:
                     self._reconnect(message)
                 except KeyboardInterrupt:
                     raise ConnectionLost(f"{self.server.url}: given up: {message.reason}") from None
                 continue
             self._check_status(message)
-            if message.parent != identity:
+            found = asked.get(message.parent)
+            if found is None:
                 continue
             if message.kind == "execute_reply":
-                reply = message.content
+                found.reply = message.content
+                self._process = self._process or message.process
             elif message.kind == "status":
-                idle = message.content.get("execution_state") == "idle"
+                found.idle = message.content.get("execution_state") == "idle"
             elif message.channel == "iopub":
                 try:
                     hear(message)
                 except KeyboardInterrupt:
-                    if interrupted:
-                        raise
-                    interrupted = True
-                    self.interrupt()
-        return reply
+                    interrupt()
+        return list(asked.values())
 
     def _send(self, parts: dict[str, Any], identity: str) -> None:
-        frame: bytes | str = pack_v1(parts) if self._v1 else pack_json(parts)
-        if len(frame) > _LARGEST:
-            raise KernelProtocolError("the cell is too long to be sent in one message")
         for attempt in (1, 2):
             try:
-                if self._v1:
-                    self._socket.send_binary(frame)
-                else:
-                    self._socket.send(frame)
+                self._put(parts)
                 return
+            except KernelProtocolError:
+                raise
             except Exception as fault:  # whatever the socket, TLS or the library under it raise
                 if attempt == 2:
                     raise ConnectionLost(f"{self.server.url}: {scrubbed(fault)[:200]}") from None
-                self._reconnect(_Gone(str(fault)))
+                self._reconnect(Gone(str(fault)))
+
+    def _put(self, parts: dict[str, Any]) -> None:
+        frame: bytes | str = pack_v1(parts) if self._v1 else pack_json(parts)
+        if len(frame) > _LARGEST:
+            raise KernelProtocolError("the cell is too long to be sent in one message")
+        if self._v1:
+            self._socket.send_binary(frame)
+        else:
+            self._socket.send(frame)
 
     def _check_status(self, message: Message) -> None:
-        if message.kind == "status" and message.content.get("execution_state") in ("restarting", "dead"):
+        state = message.content.get("execution_state") if message.kind == "status" else ""
+        if state in ("restarting", "dead"):
             self.close()
-            raise KernelDied(
-                f"the kernel at {self.server.url} died while it ran the cell",
-                "often memory; the session here is as it was before the cell",
-            )
+            raise KernelDied(f"the kernel at {self.server.url} died", AS_BEFORE)
+        if state in ("starting", "busy", "idle") and self._process not in ("", message.process):
+            self.close()
+            raise KernelDied(f"the kernel at {self.server.url} was started anew", AS_BEFORE)
 
-    def _check_alive(self) -> None:
+    def _is_idle(self) -> bool:
+        """Whether the kernel has nothing to do, by what the server says. Raises KernelDied where it is gone."""
         try:
             found = self.server.kernel(self.kernel)
         except ConnectionLost:
-            return  # the socket will say so
-        if found is None or found.get("execution_state") in ("dead", "restarting"):
+            return False  # the socket will say so
+        state = None if found is None else found.get("execution_state")
+        if state in (None, "dead", "restarting"):
             self.close()
-            raise KernelDied(
-                f"the kernel at {self.server.url} is gone",
-                "often memory; the session here is as it was before the cell",
-            )
+            raise KernelDied(f"the kernel at {self.server.url} is gone", AS_BEFORE)
+        self._tells = self._tells or state == "busy"
+        return state in ("idle", "starting")
 
-    def _is_idle(self) -> bool:
-        found = self.server.kernel(self.kernel)
-        if found is None:
-            self._check_alive()
-        return found is not None and found.get("execution_state") == "idle"
-
-    def _reconnect(self, gone: _Gone) -> None:
+    def _reconnect(self, gone: Gone) -> None:
         if gone.refused:
             raise AccessRefused(f"{self.server.url} {gone.reason}", "a new token into the environment variable")
         self.told(f"connection to {self.server.url} lost ({scrubbed(gone.reason)[:120]}); trying again")
@@ -237,7 +313,7 @@ class KernelChannel:
         while True:
             try:
                 if self.server.kernel(self.kernel) is None:
-                    raise KernelDied(f"the kernel at {self.server.url} is gone", "the session here is as it was")
+                    raise KernelDied(f"the kernel at {self.server.url} is gone", AS_BEFORE)
                 self.open()
                 break
             except ConnectionLost:
@@ -251,53 +327,3 @@ class KernelChannel:
                 pause = min(2 * pause, 5.0)
         self.reconnections += 1
         self.told(f"connected to {self.server.url} again")
-
-    def _connect(self) -> Any:
-        try:
-            import websocket  # type: ignore[import-untyped,import-not-found,unused-ignore]
-        except ImportError:
-            raise EnvironmentRefused(
-                "running cells elsewhere needs the package websocket-client", "pip install 'nbdag[remote]'"
-            ) from None
-        certificates = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or ""
-        try:
-            made = websocket.create_connection(
-                self.server.websocket_url(self.kernel, self.session),
-                timeout=_CONNECT_SECONDS,
-                header=self.server.headers,
-                subprotocols=[V1],
-                enable_multithread=True,
-                suppress_origin=True,
-                sslopt={"ca_certs": certificates} if certificates else {},
-            )
-        except websocket.WebSocketBadStatusException as fault:
-            if fault.status_code in (401, 403):
-                raise AccessRefused(
-                    f"{self.server.url} does not accept the token ({fault.status_code})",
-                    "a new one into the environment variable of --token-env: it may have expired",
-                ) from None
-            if fault.status_code == 404:
-                raise KernelDied(f"the kernel at {self.server.url} is gone", "the session here is as it was") from None
-            raise ConnectionLost(f"{self.server.url}: the websocket is refused ({fault.status_code})") from None
-        except (websocket.WebSocketException, OSError) as fault:
-            raise ConnectionLost(f"{self.server.url}: {scrubbed(fault)[:200]}", "is the server up?") from None
-        self._v1 = made.getsubprotocol() == V1
-        made.settimeout(None)
-        return made
-
-
-def _read(socket: Any, v1: bool, inbox: queue.Queue[Message | _Gone]) -> None:
-    """Everything that comes, until the socket ends."""
-    while True:
-        try:
-            code, frame = socket.recv_data()
-            if code == 8:
-                inbox.put(_Gone("the server closed it"))
-                return
-            inbox.put(unpack(frame.decode("utf-8") if code == 1 else frame, v1))
-        except (ValueError, json.JSONDecodeError):
-            inbox.put(_Gone("what came was no message"))
-            return
-        except Exception as fault:  # whatever the socket, TLS or the library under it raise
-            inbox.put(_Gone(str(fault) or type(fault).__name__))
-            return

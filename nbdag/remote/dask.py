@@ -18,6 +18,7 @@ from nbdag.remote.model import Target
 from nbdag.remote.wire import Message
 
 _CONNECT_SECONDS = 15
+_COME_BACK_SECONDS = 15.0  # without any worker until the cluster counts as having none
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25  # seconds between looks at a cell that runs
 _MODULE = "nbdag_host"
 _INSTALL = f"""
@@ -58,10 +59,9 @@ class DaskConnection:
         except (OSError, ValueError, TimeoutError) as fault:
             raise ConnectionLost(f"{target.url} does not answer: {str(fault)[:200]}", "is the scheduler up?") from None
         try:
-            workers = client.scheduler_info(n_workers=-1)["workers"]
-        except TypeError:  # before distributed 2025
-            workers = client.scheduler_info()["workers"]
-        try:
+            begun = time.monotonic()
+            while not (workers := _workers_of(client)) and time.monotonic() - begun < _COME_BACK_SECONDS:
+                time.sleep(_LONGEST_PAUSE)  # one that has died is started again by its nanny
             worker = _choose(target, workers)
             made = cls(client, worker, "")
             made._run(exec, _INSTALL, {"SOURCE": link(("nbdag.portable.hosting",))})
@@ -83,14 +83,29 @@ class DaskConnection:
         """The worker and its process."""
         return self._process
 
-    def evaluate(self, expression: str) -> str:
+    @property
+    def files_come_by_themselves(self) -> bool:
+        """See ``Connection``: they come through the worker, which does one thing after another."""
+        return False
+
+    def evaluate(
+        self, expression: str, within: float | None = None, troubled: Callable[[], bool] = lambda: False
+    ) -> str:
         """See ``Connection``."""
         answer = self._work("evaluate", expression, lambda message: None)
         if answer["status"] != "ok":
             raise KernelProtocolError(f"in the worker: {answer['ename']}: {answer['evalue'][:500]}")
         return str(answer["value"])
 
-    def execute(self, code: str, hear: Callable[[Message], None]) -> Reply:
+    def post(self, expression: str) -> None:
+        """See ``Connection``."""
+        self.evaluate(expression)
+
+    def interrupt(self) -> None:
+        """See ``Connection``."""
+        self._call("host_call", "interrupt")
+
+    def execute(self, code: str, hear: Callable[[Message], None], then: str = "") -> Reply:
         """See ``Connection``."""
         answer = self._work("execute", code, hear)
         return Reply(
@@ -184,6 +199,14 @@ class DaskConnection:
             return True
         except Exception:  # whatever the comm and the event loop raise
             return False
+
+
+def _workers_of(client: Any) -> dict[str, Any]:
+    """The workers by address."""
+    try:
+        return dict(client.scheduler_info(n_workers=-1)["workers"])
+    except TypeError:  # before distributed 2025
+        return dict(client.scheduler_info()["workers"])
 
 
 def _choose(target: Target, workers: dict[str, Any]) -> str:

@@ -48,6 +48,10 @@ class Session(Protocol):
         """The variables by name; only plain numbers are looked at."""
         ...
 
+    def warm(self) -> None:
+        """Let the other side make ready for cells of this session; nobody waits for that."""
+        ...
+
     def look(self, source: str) -> tuple[tuple[Held, ...], tuple[int, ...], int, str]:
         """The pieces of the session, which of them ``source`` needs, the bytes of all, and why it cannot go ("")."""
         ...
@@ -120,11 +124,19 @@ class Driver:
         leave results there, where they are lost with the process.
         """
         (directory / "history").mkdir(parents=True, exist_ok=True, mode=0o700)
-        account = Account(saved=max(0.0, saved_so_far(read_log(directory), target)) + allowance)
+        log, histories = read_log(directory), read_histories(directory)
+        account = Account(
+            saved=max(0.0, saved_so_far(log, target)) + allowance,
+            granted=allowance,
+            lengths=[sum(run.seconds for run in history.runs) for history in histories if history.runs],
+            proven=any(
+                entry.target == target and entry.where == Where.THERE.value and entry.slack > 0 for entry in log
+            ),
+        )
         chosen = POLICIES[name]()
         chosen.lazy = chosen.lazy and lazy
         policy = Guarded(chosen, account)
-        policy.experience.recall(read_histories(directory), link)
+        policy.experience.recall(histories, link)
         return cls(policy, target, link, session, directory)
 
     # -------------------------------------------------------------------------------------------- before a cell

@@ -59,13 +59,28 @@ class JupyterConnection:
         """The id of the kernel."""
         return self._channel.kernel
 
-    def evaluate(self, expression: str) -> str:
-        """See ``Connection``."""
-        return self._channel.evaluate(expression)
+    @property
+    def files_come_by_themselves(self) -> bool:
+        """See ``Connection``: the server writes them. What comes out of a store, the process itself has to fetch."""
+        return self._store is None
 
-    def execute(self, code: str, hear: Callable[[Message], None]) -> Reply:
+    def evaluate(
+        self, expression: str, within: float | None = None, troubled: Callable[[], bool] = lambda: False
+    ) -> str:
         """See ``Connection``."""
-        return self._channel.execute(code, hear)
+        return self._channel.evaluate(expression, within, troubled)
+
+    def post(self, expression: str) -> None:
+        """See ``Connection``."""
+        self._channel.post(expression)
+
+    def execute(self, code: str, hear: Callable[[Message], None], then: str = "") -> Reply:
+        """See ``Connection``."""
+        return self._channel.execute(code, hear, then)
+
+    def interrupt(self) -> None:
+        """See ``Connection``."""
+        self._channel.interrupt()
 
     def mark(self, token: str) -> str:
         """See ``Connection``."""

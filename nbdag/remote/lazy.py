@@ -21,6 +21,7 @@ from nbdag.remote.needs import names_read, survey_session
 
 LAZY_BYTES = 10_000_000  # results from this size on stay there: less is fetched sooner than it is asked for
 _HOOK = "_nbdag_lazy_hook"  # on the shell
+_SENT_AWAY = tuple(f"get_ipython().run_cell_magic('nbdag', '{words}" for words in ("on ", "migrate go"))
 _ALL_NEEDED = ("%nbdag compile", "%nbdag plan", "%nbdag explain", "%nbdag autosave", "%nbdag graph")
 
 
@@ -83,7 +84,7 @@ def fetch(shell: Any, names: list[str]) -> None:
 def _fetch_for_cell(shell: Any, info: Any) -> None:
     source = str(getattr(info, "raw_cell", "") or "")
     text = str(getattr(info, "transformed_cell", "") or source).lstrip()
-    if text.startswith("get_ipython().run_cell_magic('nbdag', 'on "):
+    if text.startswith(_SENT_AWAY):
         return  # what it needs may be there
     here = placeholders(shell)
     if source.lstrip().startswith(_ALL_NEEDED):

@@ -27,8 +27,8 @@ NOISE_SD = 0.15
 """Of log seconds, before runs tell: two runs of one cell differ by some 15 %."""
 
 NOISE_WEIGHT = 4.0
-SHARED_RATIO_SD, OWN_RATIO_SD = 0.4, 0.3
-"""Of log ratios: a benchmark of a second says what a machine does within 50 %, and cells differ from it by 35 %."""
+SHARED_RATIO_SD, OWN_RATIO_SD = 0.25, 0.25
+"""Of log ratios: a benchmark of a second says what a machine does within 30 %, and cells differ from it by as much."""
 
 SURE = 1.5
 """Standard deviations to either side of what is expected: nine of ten runs are within."""

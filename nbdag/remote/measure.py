@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from nbdag.portable.visit_machine import benchmark_seconds
@@ -15,6 +16,7 @@ from nbdag.remote.targets import Connection
 
 _SMALL, _LARGE = 64 << 10, 4 << 20  # bytes: the difference of the two is free of the cost of a request
 _ROUND_TRIPS = 5
+_OUR_OWN = {"nbdag", "IPython", "ipykernel", "traitlets"}  # known there, or of no use
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,19 @@ def loaded_distributions() -> dict[str, tuple[str, str]]:
         if module in where and not module.startswith("_"):
             distribution = where[module][0]
             found[module] = (distribution, version(distribution))
+    return found
+
+
+def modules_of(shell: Any) -> set[str]:
+    """The modules of installed packages that variables of a session are, or are made of."""
+    found = set()
+    for value in list(shell.user_ns.values()):
+        name = value.__name__ if type(value) is ModuleType else type(value).__module__
+        if not isinstance(name, str):
+            continue
+        place = getattr(sys.modules.get(name), "__file__", None) or ""
+        if "site-packages" in place and name.partition(".")[0] not in _OUR_OWN:
+            found.add(name)
     return found
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from nbdag.analysis.cells import analyze_cell
 from nbdag.errors import UsageError
-from nbdag.model import AccessKind, Certainty
+from nbdag.model.facts import AccessKind, Certainty
 from nbdag.portable.agent import recorder_of
 from nbdag.portable.codescan import scan_code_now
 from nbdag.portable.delta import is_session_definition

@@ -17,7 +17,9 @@ from nbdag.analysis.reconcile import reconcile
 from nbdag.analysis.resolve import analyze_session
 from nbdag.analysis.trace import read_trace
 from nbdag.errors import PlanError, RemoteError
-from nbdag.model import Action, Load, Plan, Replay, SessionGraph, Trace
+from nbdag.model.graph import SessionGraph
+from nbdag.model.plan import Action, Load, Plan, Replay
+from nbdag.model.trace import Trace
 from nbdag.portable.delta import encode_states
 from nbdag.portable.encode import Unstorable, write_group
 from nbdag.replay.cost import CostModel

@@ -18,18 +18,10 @@ from nbdag.analysis.reconcile import OPTIONS, reconcile
 from nbdag.analysis.resolve import analyze_session
 from nbdag.analysis.runner import run_notebook
 from nbdag.analysis.trace import read_trace
-from nbdag.model import (
-    CellFacts,
-    EffectKind,
-    Execution,
-    Notebook,
-    Outcome,
-    SessionGraph,
-    Trace,
-    ValueKind,
-    Variable,
-    Version,
-)
+from nbdag.model.facts import CellFacts, EffectKind
+from nbdag.model.graph import SessionGraph, Version
+from nbdag.model.notebook import Notebook
+from nbdag.model.trace import Execution, Outcome, Trace, ValueKind, Variable
 from nbdag.portable.credentials import credential_in_text, known_form
 from nbdag.progress import Progress, Silent
 from nbdag.remote.history import LABEL_LENGTH, History, Piece, Run
@@ -196,7 +188,7 @@ def tied_to_machine(files: Iterable[tuple[str, str]], effects: Iterable[str]) ->
     """Why what opened these files (path and mode) and had these effects belongs to this machine, "" if it does not."""
     for path, mode in files:
         if not _comes_with_python(path):
-            return f"it {'reads' if mode == 'r' else 'writes'} {os.path.basename(path)}"
+            return f"it {'reads' if mode == 'r' else 'writes'} {os.path.basename(path)}, a file of this machine"
     return next((STAYING_EFFECTS[effect] for effect in effects if effect in STAYING_EFFECTS), "")
 
 

@@ -49,7 +49,7 @@ def notes_of(
             f"{name} shares state with {other} there; as {other} stays there, changes of one do not reach the other"
         )
     for file in manifest["files"]:
-        notes.append(f"the cell wrote {file['absolute']} there ({file['size']} bytes); it is not here")
+        notes.append(f"{file['path']} was written on {there.target.name}, not here: {file['absolute']}")
     if manifest["result_lost"]:
         notes.append("the displayed value cannot come back: _ and Out are without it")
     if relay.widgets:
@@ -57,7 +57,10 @@ def notes_of(
     if reply.error_name == INPUT_REFUSED:
         notes.append("a cell that runs elsewhere cannot ask for input(): ask in a cell here, and use the answer there")
     if reply.error_name == "FileNotFoundError":
-        notes.append(f"files are those of {there.target.name}; the working directory there was {there.about['cwd']}")
+        notes.append(
+            f"{there.target.name} has files of its own; the working directory there was {there.about['cwd']}:"
+            " read the file in a cell here, and use there what was read"
+        )
     return notes
 
 

@@ -9,14 +9,15 @@ Until the last step the session here is as it was before the cell, whatever fail
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nbdag.errors import ConnectionLost, IntegrityError, KernelDied, NbdagError, RemoteError
+from nbdag.errors import ConnectionLost, IntegrityError, KernelDied, KernelProtocolError, NbdagError, RemoteError
 from nbdag.portable.agent import recorder_of
 from nbdag.portable.namespace import session_items
 from nbdag.portable.parcel import blobs_of_groups
@@ -24,7 +25,7 @@ from nbdag.remote.apply import Lacking, Unfit, apply_result, decode_result, unin
 from nbdag.remote.channels import Reply
 from nbdag.remote.lazy import LAZY_BYTES, RemoteValue, fetch, placeholders, watch_cells
 from nbdag.remote.ledger import Ledger
-from nbdag.remote.measure import Report, compare_packages, measure_link
+from nbdag.remote.measure import Report, compare_packages, measure_link, modules_of
 from nbdag.remote.model import CellRequest, Link, Needs, RemoteRun, Target, Transfer
 from nbdag.remote.needs import Reading, Sizes, Survey, names_read, survey_session
 from nbdag.remote.outputs import Relay
@@ -71,6 +72,7 @@ class RemoteSession:
     _there: There | None = None
     _link: Link = _UNMEASURED
     _pending: _Pending | None = None
+    _warmed: set[str] = field(default_factory=set)
 
     @property
     def connection(self) -> Connection | None:
@@ -97,6 +99,7 @@ class RemoteSession:
         """End the process there. What it held is forgotten."""
         there, self._there = self._there, None
         self._pending = None
+        self._warmed.clear()
         if there is not None:
             self._link = there.link
             there.close()
@@ -121,6 +124,16 @@ class RemoteSession:
             same_packages=same,
         )
 
+    def warm(self) -> None:
+        """Let the process there import what the session's values are made of, while it waits for a cell anyway."""
+        there = self._there
+        if there is None or self._pending is not None:
+            return
+        new = sorted(modules_of(self.shell) - self._warmed)
+        if new:
+            self._warmed.update(new)
+            there.connection.post(there.agent.expression("warm", {"modules": new}))
+
     # -------------------------------------------------------------------------------------------- a cell
 
     def run(self, request: CellRequest, whole: bool = False, lazy: bool = False) -> Outcome:
@@ -130,40 +143,66 @@ class RemoteSession:
         """
         if recorder_of(self.shell) is None:
             raise RemoteError("nbdag does not record this session", "%load_ext nbdag")
-        survey = survey_session(self.shell)
-        reading = self._reading(request.source, survey, whole)
-        there = self.open()
-        if self._pending is not None:
-            self._start_afresh(there)
-        left = placeholders(self.shell)
-        elsewhere = sorted(name for name in reading.names & left.keys() if not there.ledger.is_there(left[name]))
-        if elsewhere:
-            fetch(self.shell, elsewhere)
-            survey = survey_session(self.shell)
-        needs = self._needs(survey, reading)
-        self.watcher.needs(self.target.name, needs)
-        identity = uuid.uuid4().hex
+        known = self.ledger if self._there is not None else None
         try:
-            delivered = send(there, self.shell, survey, reading, needs, identity, self.watcher)
-        except StartAfresh as found:
-            self._start_afresh_quietly(there)
-            raise found.error from None
-        except (KernelDied, KeyboardInterrupt):
-            self.close()
-            raise
-        self._pending = _Pending(identity, delivered.needs, delivered.transfer, survey, lazy)
+            there = self._bring(request, whole, lazy)
+        except KernelDied as fault:
+            if known is None:
+                raise
+            # Nothing has run: the process ended since the last cell. What is lost with it is what was only there.
+            lost = ", ".join(sorted(known.staying | known.left))
+            also = f"; {lost} went with it" if lost else ""
+            self.watcher.say(f"{fault.message}{also}. Another one is started, and what the cell needs is sent anew")
+            there = self._bring(request, whole, lazy)
+        pending = self._pending
+        assert pending is not None
         relay = Relay(self.shell)
         self.watcher.begin("running", None)
+        with self._ended_with_its_process():
+            try:
+                finish = there.agent.expression("finish", self._finishing(there, pending, [], {}))
+                reply = there.connection.execute(request.source, relay.hear, finish)
+                return self._finish(there, reply, relay)
+            except (KernelDied, ConnectionLost, ResultWaits):
+                raise  # the result can still be fetched, or nothing can
+            except (NbdagError, KeyboardInterrupt):
+                self._start_afresh_quietly(there)
+                raise
+
+    def _bring(self, request: CellRequest, whole: bool, lazy: bool) -> There:
+        """Bring what the cell needs to the process there."""
+        with self._ended_with_its_process():
+            survey = survey_session(self.shell)
+            reading = self._reading(request.source, survey, whole)
+            there = self.open()
+            if self._pending is not None:
+                self._start_afresh(there)
+            left = placeholders(self.shell)
+            elsewhere = sorted(name for name in reading.names & left.keys() if not there.ledger.is_there(left[name]))
+            if elsewhere:
+                fetch(self.shell, elsewhere)
+                survey = survey_session(self.shell)
+            needs = self._needs(survey, reading)
+            self.watcher.needs(self.target.name, needs)
+            identity = uuid.uuid4().hex
+            try:
+                delivered = send(there, self.shell, survey, reading, needs, identity, self.watcher)
+            except StartAfresh as found:
+                self._start_afresh_quietly(there)
+                raise found.error from None
+            except KeyboardInterrupt:
+                self.close()
+                raise
+            self._pending = _Pending(identity, delivered.needs, delivered.transfer, survey, lazy)
+            return there
+
+    @contextlib.contextmanager
+    def _ended_with_its_process(self) -> Iterator[None]:
+        """Where the process there is found to have ended, or to be another one, nothing of it counts any more."""
         try:
-            reply = there.connection.execute(request.source, relay.hear)
-            return self._finish(there, reply, relay)
+            yield
         except KernelDied:
             self.close()
-            raise
-        except (ConnectionLost, ResultWaits):
-            raise  # the result can still be fetched
-        except (NbdagError, KeyboardInterrupt):
-            self._start_afresh_quietly(there)
             raise
 
     def fetch(self) -> Outcome:
@@ -178,13 +217,22 @@ class RemoteSession:
         needed = frozenset(pending.needs.names)
         gone = {name for name in needed if now.items.get(name) is not pending.survey.items[name]}
         self._refuse_moved(gone | (needed - gone - there.ledger.held(needed - gone, now)))
-        return self._finish(there, Reply("unknown"), Relay(self.shell))
+        with self._ended_with_its_process():
+            return self._finish(there, Reply("unknown"), Relay(self.shell))
 
     def fetch_values(self, names: list[str]) -> None:
         """Put values that were left there in the place of their placeholders."""
         there = self.open()
         request = {"request": uuid.uuid4().hex, "names": names, "have": there.blobs_here()}
-        answer = there.command("values", {**request, "part_size": PART_SIZE, "bandwidth": there.link.back})
+        lost = RemoteError(
+            f"{', '.join(names)} was left on {self.target.name}, and the process there is gone: the value is lost",
+            "make it again; without --lazy results come back at once",
+        )
+        try:
+            with self._ended_with_its_process():
+                answer = there.command("values", {**request, "part_size": PART_SIZE, "bandwidth": there.link.back})
+        except KernelDied:
+            raise lost from None
         if answer.get("missing"):
             raise RemoteError(f"{self.target.name} has lost {', '.join(answer['missing'])}", "make it again")
         manifest = there.fetch_parcel(answer, self.watcher)
@@ -236,7 +284,14 @@ class RemoteSession:
         lacking: list[str] = []
         unfit: dict[str, str] = {}
         while True:
-            answer = self._ask_for_result(there, pending, lacking, unfit)
+            answer = None
+            if reply.then is not None and not (lacking or unfit):
+                with contextlib.suppress(KernelProtocolError):  # interrupted, say: asked again it tells
+                    answer = there.agent.answer("finish", reply.then)
+            if answer is None:
+                answer = there.command("finish", self._finishing(there, pending, lacking, unfit))
+            if answer.get("unknown") or (reply.status == "unknown" and not answer["ran"]):
+                raise RemoteError(f"{self.target.name} does not know of the cell: it did not run there", "run it again")
             manifest = there.fetch_parcel(answer, self.watcher)
             refuse_lost(manifest, before)
             touched = {*manifest["names"], *manifest["deleted"], *manifest["lazy"]}
@@ -291,25 +346,17 @@ class RemoteSession:
         )
         return Outcome(run, late or error_of(reply, manifest))
 
-    def _ask_for_result(
+    def _finishing(
         self, there: There, pending: _Pending, lacking: list[str], unfit: Mapping[str, str]
     ) -> dict[str, Any]:
-        """Let what changed be written as a parcel, without what is ``unfit`` or needs the packages ``lacking`` here."""
+        """What asks for what changed, as a parcel, without what is ``unfit`` or needs the packages ``lacking`` here."""
         asked = {"request": pending.request, "have": there.blobs_here(), "lazy": LAZY_BYTES if pending.lazy else None}
-        how = {"part_size": PART_SIZE, "bandwidth": there.link.back, "lacking": lacking, "unfit": unfit}
-        answer = there.command("finish", {**asked, **how})
-        if answer.get("unknown"):
-            raise RemoteError(f"{self.target.name} no longer knows of the cell", "run it again")
-        return answer
+        return {**asked, "part_size": PART_SIZE, "bandwidth": there.link.back, "lacking": lacking, "unfit": unfit}
 
     def _settle(self, there: There, pending: _Pending, manifest: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         """Both sides are equal now: note it. A failure here costs a transfer at the next cell, and no more."""
         ledger = there.ledger
-        try:
-            there.command("settle", {"request": pending.request, "parts": answer["parts"]})
-        except NbdagError:
-            there.ledger = Ledger(blobs=ledger.blobs, left=ledger.left, incarnation=ledger.incarnation)
-            return
+        there.settle(pending.request, answer["parts"])
         after = survey_session(self.shell, [*manifest["names"], *manifest["deleted"]])
         ledger.drop([*manifest["changed"], *manifest["names"], *manifest["deleted"], *manifest["staying"]])
         parted = {name for name, _ in manifest["parted"]}  # what stays there could change it there
@@ -329,6 +376,7 @@ class RemoteSession:
         pending, self._pending = self._pending, None
         old = there.ledger
         there.ledger = Ledger(blobs=old.blobs, left=old.left, incarnation=old.incarnation)
+        there.settling = {}
         left = [name for name, value in placeholders(self.shell).items() if old.is_there(value)]
         request = pending.request if pending else ""
         answer = there.command("settle", {"request": request, "refused": True, "keep": left})

@@ -84,8 +84,7 @@ def send(
         why = looks_like_credential(name, survey.items[name])
         if why:
             watcher.say(f"{name} goes to {there.target.name}, too: {why}")
-    sent = there.send_parcel(request, manifest, groups, watcher)
-    answer = there.command("receive", {"parts": list(sent.names), "sha256": sent.sha256})
+    sent, answer = there.deliver(request, manifest, groups, watcher)
     there.refuse_if_damaged(answer)
     if "failed" in answer:
         raise _load_failure(there, str(answer["failed"]))
@@ -107,7 +106,7 @@ def send(
     ledger.process = repr(process)
     ledger.states = states
     ledger.note(needs.missing, survey)
-    return Delivered(needs, Transfer(sent.size, time.perf_counter() - begun, sent.raw_size, needs.missing))
+    return Delivered(needs, Transfer(sent.bytes, time.perf_counter() - begun, sent.raw_bytes, needs.missing))
 
 
 def _encode(there: There, shell: Any, survey: Survey, needs: Needs) -> list[dict[str, Any]]:

@@ -25,12 +25,29 @@ class Connection(Protocol):
         """Tells one process there from the next."""
         ...
 
-    def evaluate(self, expression: str) -> str:
-        """The string that ``expression`` is there, between two cells."""
+    @property
+    def files_come_by_themselves(self) -> bool:
+        """Whether files get there beside what the process does, so that it can wait for them."""
         ...
 
-    def execute(self, code: str, hear: Callable[[Message], None]) -> Reply:
-        """Run a cell. KeyboardInterrupt here interrupts there."""
+    def evaluate(
+        self, expression: str, within: float | None = None, troubled: Callable[[], bool] = lambda: False
+    ) -> str:
+        """The string that ``expression`` is there, between two cells. Raises KernelDied where it took longer than
+        ``within`` seconds; interrupts there as soon as something is ``troubled``.
+        """
+        ...
+
+    def post(self, expression: str) -> None:
+        """Let ``expression`` be evaluated there before what is asked next; its value is not waited for."""
+        ...
+
+    def execute(self, code: str, hear: Callable[[Message], None], then: str = "") -> Reply:
+        """Run a cell, and evaluate ``then`` after it. KeyboardInterrupt here interrupts there."""
+        ...
+
+    def interrupt(self) -> None:
+        """As Ctrl-C there."""
         ...
 
     def mark(self, token: str) -> str:

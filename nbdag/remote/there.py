@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
 import tempfile
-import time
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from nbdag.errors import EnvironmentRefused, IntegrityError, RemoteError
+from nbdag.errors import (
+    EnvironmentRefused,
+    IntegrityError,
+    KernelDied,
+    KernelProtocolError,
+    NbdagError,
+    RemoteError,
+)
 from nbdag.portable.parcel import ParcelDamaged, ParcelWriter, blobs_of_groups, read_parcel
 from nbdag.remote.agent import VisitAgent
+from nbdag.remote.flights import AT_ONCE, Flights, in_order
 from nbdag.remote.ledger import Ledger
 from nbdag.remote.measure import loaded_distributions
-from nbdag.remote.model import Link, Needs, Target
+from nbdag.remote.model import Link, Needs, Target, Transfer
 from nbdag.remote.targets import Connection, connect
 
 PART_SIZE = 8 << 20  # bytes: one PUT each; small enough to send again after a broken connection
 _MOST_STORED = 4 << 30  # bytes of blobs that are kept here so as not to fetch them again
 _TELLING = 1 << 20  # bytes from which on a transfer tells how fast the line is
 _MOST_NAMED = 6
+_STARTS = 3  # tries to start a process there
+_START_SECONDS = 90.0  # until a process that was started answers
 
 
 class ResultWaits(RemoteError):
@@ -50,16 +60,6 @@ class Watcher(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What a parcel took: bytes as they went, before packing, and what tells the other side that it is whole."""
-
-    names: tuple[str, ...]
-    sha256: str
-    size: int
-    raw_size: int
-
-
 @dataclass(slots=True, eq=False)
 class There:
     """The process; ``about`` is what it says of itself, ``differing`` the modules that are of another version there."""
@@ -72,18 +72,35 @@ class There:
     about: Mapping[str, Any]
     differing: frozenset[str] = frozenset()
     store: str = field(default_factory=lambda: tempfile.mkdtemp(prefix="nbdag-remote-"))  # blobs here
+    settling: dict[str, Any] = field(default_factory=dict)  # what may not have been settled there yet
+    waiting: bool = False  # whether it may wait for parts that do not come any more
 
     @classmethod
     def open(cls, target: Target, token: str, link: Link, watcher: Watcher) -> There:
-        """Start a process on ``target`` and send nbdag's code in. Raises NbdagError."""
+        """Start a process on ``target`` and send nbdag's code in. Raises NbdagError.
+
+        One that ends at once, or does not answer, is another try: two that start at the same time may take a port from
+        each other.
+        """
+        for attempt in range(1, _STARTS + 1):
+            try:
+                return cls._open(target, token, link, watcher)
+            except KernelDied as fault:
+                if attempt == _STARTS:
+                    raise
+                watcher.say(f"{target.name}: {fault.message} when it was started; starting another one")
+        raise AssertionError
+
+    @classmethod
+    def _open(cls, target: Target, token: str, link: Link, watcher: Watcher) -> There:
         connection = connect(target, token, watcher.say)
         try:
             agent = VisitAgent(connection)
-            agent.install()
+            agent.install(_START_SECONDS)
             sign = uuid.uuid4().hex
             here = loaded_distributions()
             asked = [f"{module}={distribution}" for module, (distribution, _) in here.items()]
-            about = agent.command("arrive", {"marker": connection.mark(sign), "token": sign, "modules": asked})
+            about = agent.arrive({"marker": connection.mark(sign), "token": sign, "modules": asked})
             if not about["directory"]:
                 raise EnvironmentRefused(
                     f"{target.name}: the kernel does not see the files of {target.url}: it runs elsewhere",
@@ -108,6 +125,7 @@ class There:
 
     def command(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Do one command there."""
+        self._end_waiting()
         return self.agent.command(name, arguments)
 
     def close(self) -> None:
@@ -122,45 +140,77 @@ class There:
 
     # -------------------------------------------------------------------------------------------- parcels
 
-    def send_parcel(
+    def deliver(
         self, request: str, manifest: Mapping[str, Any], groups: Iterable[Mapping[str, Any]], watcher: Watcher
-    ) -> Sent:
-        """Send a manifest, and those blobs of ``groups`` that are not there. The progress counts their bytes."""
+    ) -> tuple[Transfer, dict[str, Any]]:
+        """Send a manifest, and those blobs of ``groups`` that are not there, and let it be received there.
+
+        The answer of "receive", and what went; its seconds are those of the line. The process there is asked at once,
+        and waits for what is under way. The progress counts bytes of blobs.
+        """
         blobs = blobs_of_groups(map(dict, groups))
         new = sorted(set(blobs) - self.ledger.blobs)
         watcher.begin("sending", sum(blobs[digest] for digest in new))
+        beside = self.connection.files_come_by_themselves
+        flights = Flights(AT_ONCE if beside else 1)
         names: list[str] = []
-        took = 0.0
+        sizes: list[int] = []
+        futures = []
 
         def put(number: int, content: bytes) -> None:
-            nonlocal took
             name = f"{request}.{number}"
-            begun = time.perf_counter()
-            self.connection.put(name, content)
-            took += time.perf_counter() - begun
+            futures.append(flights.start(lambda: self.connection.put(name, content)))
             names.append(name)
+            sizes.append(len(content))
             watcher.advance(len(content))
 
+        self._end_waiting()
         writer = ParcelWriter(put, PART_SIZE)
         written = writer.write(dict(manifest), self.store, new, self.link.bytes_per_second)
-        self.connection.arrived(tuple(names))
+        if not beside:
+            for future in futures:
+                future.result()
+            self.connection.arrived(tuple(names))
+        asked = {"request": request, "parts": names, "sizes": sizes, "settled": self.settling}
+        text = self.agent.expression("receive", {**asked, "sha256": written["sha256"]})
+        self.waiting = beside
+        try:
+            said = self.connection.evaluate(text, troubled=lambda: flights.failure is not None)
+            self.waiting = False
+            answer = self.agent.answer("receive", said)
+        except NbdagError as fault:
+            if flights.failure is not None and not isinstance(fault, KernelDied):
+                raise flights.failure from None
+            if isinstance(fault, KernelProtocolError) and "KeyboardInterrupt" in fault.message:
+                raise KeyboardInterrupt from None
+            raise
+        self.settling = {}
         if written["size"] >= _TELLING:
-            self.link = replace(self.link, bytes_per_second=written["size"] / max(took, 1e-6))
-        return Sent(tuple(names), written["sha256"], written["size"], written["raw_size"])
+            self.link = replace(self.link, bytes_per_second=written["size"] / max(flights.seconds, 1e-6))
+        return Transfer(written["size"], flights.seconds, written["raw_size"]), answer
+
+    def _end_waiting(self) -> None:
+        """If the process there still waits for parts which will not come, it need not any longer."""
+        if self.waiting:
+            self.connection.interrupt()
+            self.waiting = False
+
+    def settle(self, request: str, parts: Iterable[str]) -> None:
+        """Both sides are equal now: the process there gets to know, now or at the latest before the next cell."""
+        self.settling = {"request": request, "parts": list(parts)}
+        with contextlib.suppress(NbdagError):
+            self.connection.post(self.agent.expression("settle", self.settling))
 
     def fetch_parcel(self, answer: Mapping[str, Any], watcher: Watcher) -> dict[str, Any]:
         """The manifest of a parcel that lies there; its blobs are in the store. Raises ResultWaits."""
         watcher.begin("fetching", answer["size"])
         names = tuple(answer["parts"])
         self.connection.ready(names)
-        took = 0.0
+        flights = Flights(AT_ONCE if self.connection.files_come_by_themselves else 1)
 
         def parts() -> Any:
-            nonlocal took
-            for name in names:
-                begun = time.perf_counter()
-                content = self.connection.get(name)
-                took += time.perf_counter() - begun
+            works = [lambda name=name: self.connection.get(name) for name in names]
+            for content in in_order(flights, works):
                 watcher.advance(len(content))
                 yield content
 
@@ -176,7 +226,7 @@ class There:
                 f"cannot write in {self.store}: {fault.strerror}; the session is as it was", f"make room; then {again}"
             ) from None
         if answer["size"] >= _TELLING:
-            self.link = replace(self.link, bytes_per_second_back=answer["size"] / max(took, 1e-6))
+            self.link = replace(self.link, bytes_per_second_back=answer["size"] / max(flights.seconds, 1e-6))
         return manifest
 
     def refuse_if_damaged(self, answer: Mapping[str, Any]) -> None:

@@ -21,7 +21,9 @@ _WORD = 8
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message; ``parent`` is the id of the request that it belongs to, "" if none."""
+    """One message; ``parent`` is the id of the request that it belongs to, "" if none; ``process`` is one and the same
+    in all that one kernel says until it ends.
+    """
 
     channel: str
     kind: str
@@ -30,6 +32,7 @@ class Message:
     parent: str = ""
     metadata: dict[str, Any] | None = None
     buffers: tuple[bytes, ...] = ()
+    process: str = ""
 
 
 def request(kind: str, content: dict[str, Any], session: str, channel: str = "shell") -> tuple[str, dict[str, Any]]:
@@ -108,4 +111,5 @@ def _message(parts: dict[str, Any], buffers: tuple[bytes, ...]) -> Message:
         parent=str((parts.get("parent_header") or {}).get("msg_id", "")),
         metadata=dict(parts.get("metadata") or {}),
         buffers=buffers,
+        process=str(header.get("session", "")),
     )

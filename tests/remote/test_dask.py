@@ -62,8 +62,13 @@ def test_an_unknown_worker_is_named_with_those_there_are(plain_notebook: Noteboo
         plain_notebook.sends("x = 1")
 
 
-def test_a_worker_that_dies_is_named(notebook: Notebook) -> None:
-    notebook.runs("x = [1]")
+def test_a_worker_that_dies_is_named_and_used_again_when_it_is_back(notebook: Notebook) -> None:
+    notebook.runs("x = [1]; holder = {'of': x}")
+    notebook.sends("process = __import__('os').getpid()\nx.append(len(holder))")
+    before = notebook["process"]
     with pytest.raises((KernelDied, ConnectionLost)):
         notebook.sends("x.append(2)\nimport os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
-    assert notebook["x"] == [1]
+    assert notebook["x"] == [1, 1]
+    run = notebook.sends("process = __import__('os').getpid()\nx.append('again')")  # its nanny has started another
+    assert notebook["process"] != before and "x" in run.needs.missing
+    assert notebook["x"] == [1, 1, "again"] and notebook["holder"]["of"] is notebook["x"]

@@ -29,6 +29,9 @@ class FakeSession:
     def numbers(self) -> Mapping[str, object]:
         return self.numbers_there
 
+    def warm(self) -> None:
+        pass
+
     def look(self, source: str) -> tuple[tuple[Held, ...], tuple[int, ...], int, str]:
         self.looks += 1
         return (Held(("data",), 10**6), Held(("other",), 10**9)), (0,), 10**9 + 10**6, self.stays

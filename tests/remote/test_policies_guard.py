@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +14,10 @@ from nbdag.remote.model import Link, Where
 from nbdag.remote.policies import POLICIES
 from nbdag.remote.policies.guard import Account, Guarded
 from nbdag.remote.simulate import Conditions, _Site, simulate
+from nbdag.remote.trial import read_sessions, run_trial
 
 LAZY = {"block"}
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "remote"
 
 
 @dataclass(frozen=True)
@@ -104,18 +107,48 @@ def test_without_the_guard_a_slow_target_does_make_it_slower() -> None:
     assert simulate(history, loose, conditions).waited > 1.05 * 50
 
 
-def test_what_was_saved_in_earlier_sessions_may_be_risked_in_the_first_cell() -> None:
+def test_what_was_saved_may_be_risked_in_the_first_cell_on_a_target_that_kept_its_word() -> None:
     history, conditions = repeated(10.0, 2.5, 3)
-    account = Account(saved=100.0)
+    account = Account(saved=100.0, proven=True)
     policy = Guarded(POLICIES["single"](), account)
     simulate(history, policy, conditions)
     assert simulate(history, policy, conditions).visits[0].where is Where.THERE
     assert account.saved > 100.0
 
 
+def test_what_was_saved_is_not_risked_on_a_target_that_never_kept_its_word() -> None:
+    history, conditions = repeated(10.0, 40.0, 3)
+    policy = Guarded(POLICIES["single"](), Account(saved=100.0))
+    for _ in range(10):
+        assert simulate(history, policy, conditions).waited <= 1.05 * 30 + 1e-6
+    assert not policy.account.proven
+
+
+def test_what_the_user_grants_may_be_risked_at_once() -> None:
+    history, conditions = repeated(10.0, 2.5, 3)
+    policy = Guarded(POLICIES["single"](), Account(saved=60.0, granted=60.0))
+    assert simulate(history, policy, conditions).visits[1].where is Where.THERE
+    assert policy.account.proven
+
+
+@pytest.mark.parametrize("name", sorted(POLICIES))
+@pytest.mark.parametrize("real", [0.25, 1.0])
+def test_no_recorded_session_is_much_slower_on_a_target_that_lies(name: str, real: float) -> None:
+    """Its benchmark said four times as fast as here. A twentieth, and what one trial of a small cell takes."""
+
+    class Lying(Conditions):
+        def there(self, run: Run) -> float:
+            return run.seconds / real
+
+    sessions = read_sessions([FIXTURES], Path("nowhere"))
+    trial = run_trial(sessions, Lying(Link(0.05, 12.5e6, 4.0)), [name])
+    assert len(sessions) == 12
+    assert trial.worst(name) <= 1.07
+
+
 def test_a_session_that_has_lost_may_still_go_where_it_surely_gains() -> None:
     history, conditions = repeated(10.0, 2.5, 3)
-    policy = Guarded(POLICIES["single"](), Account(saved=100.0))
+    policy = Guarded(POLICIES["single"](), Account(saved=100.0, proven=True))
     simulate(history, policy, conditions)
     policy.account.slack = -20.0
     assert policy.decide(_Site(history, conditions).question(0)).where is Where.THERE

@@ -52,6 +52,9 @@ class FakeRemote:
         self.cells: list[str] = []
         self.fault: Exception | None = None
 
+    def warm(self) -> None:
+        pass
+
     def test(self) -> Any:
         return SimpleNamespace(link=Link(0.001, 1e9, 20.0))
 
@@ -228,4 +231,29 @@ def test_with_a_real_server(shell: Any, run: Run, jupyter: Server, monkeypatch: 
     run("%nbdag migrate off")
     assert time.time() - begun < 30
     assert [entry.where for entry in read_log(Path(".nbdag/migration"))].count("there") == 1
+    nbdag.remote.sessions.close_session(shell, "gpu")
+
+
+@pytest.mark.slow
+def test_a_block_leaves_large_results_there_until_a_cell_here_reads_them(
+    shell: Any, run: Run, jupyter: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import nbdag.remote.measure
+
+    calibrated = nbdag.remote.measure.benchmark_seconds
+    monkeypatch.setattr(nbdag.remote.measure, "benchmark_seconds", lambda: 20 * calibrated())
+    monkeypatch.setenv("JUPYTER_THERE", TOKEN)
+    keep_target(Target("gpu", jupyter.url, "JUPYTER_THERE", "elsewhere"))
+    run("%nbdag migrate auto --policy block --allowance 600 --lazy")
+    make = "import time\nbegun = time.time()\nwhile time.time() - begun < 2: pass\nbig = bytearray(20_000_000)"
+    use = "import time\nbegun = time.time()\nwhile time.time() - begun < 2: pass\nbig[1] = n = len(big) // 10**6"
+    for source in (make, use, make, use, make):
+        run(source)
+    places = [entry.where for entry in read_log(Path(".nbdag/migration"))]  # the last is entered with the next cell
+    assert places == ["here", "here", "there", "there"]
+    assert type(shell.user_ns["big"]).__name__ == "RemoteValue"
+    run("second = big[1]")  # a cell that was never seen runs here, and fetches what it reads
+    assert shell.user_ns["second"] == 0 and type(shell.user_ns["big"]) is bytearray
+    assert capsys.readouterr().err.count("fetching big") == 1  # the cells there used it where it was
+    run("%nbdag migrate off")
     nbdag.remote.sessions.close_session(shell, "gpu")

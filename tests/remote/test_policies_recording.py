@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nbdag.analysis.notebook import read_notebook
-from nbdag.model import Execution, FileUse, Outcome, StatementRun, Trace, ValueKind, Variable
+from nbdag.model.trace import Execution, FileUse, Outcome, StatementRun, Trace, ValueKind, Variable
 from nbdag.remote.history import History
 from nbdag.remote.recording import history_of, label_of, record
 
@@ -81,8 +81,16 @@ def test_one_survey_at_the_end_leaves_guesses_that_are_told() -> None:
 @pytest.mark.parametrize(
     ("source", "ran", "why"),
     [
-        ("xs = open('a.csv').read()", {"files": (FileUse("a.csv", "/data/a.csv", "r", 9),)}, "it reads a.csv"),
-        ("open('b', 'w').write('x')", {"files": (FileUse("b", "/data/b", "w", 9),)}, "it writes b"),
+        (
+            "xs = open('a.csv').read()",
+            {"files": (FileUse("a.csv", "/data/a.csv", "r", 9),)},
+            "it reads a.csv, a file of this machine",
+        ),
+        (
+            "open('b', 'w').write('x')",
+            {"files": (FileUse("b", "/data/b", "w", 9),)},
+            "it writes b, a file of this machine",
+        ),
         ("xs = fetch()", {"effects": ("network",)}, "it asks the network"),
         ("xs = input()", {}, "it asks the user"),
         ("xs = load()", {"files": (FileUse("d.csv", "/env/lib/python3.11/site-packages/d.csv", "r", 9),)}, ""),

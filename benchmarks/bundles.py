@@ -42,7 +42,8 @@ PEERS = {
     "elastic-kernel": ["elastic-kernel"],
     "kishu": ["kishu"],
 }
-OURS = ("nbdag", "nbdag --eager")
+OURS = ("nbdag", "nbdag --eager", "nbdag first")
+"""The last one: with nothing compiled that was kept, as on a machine that has restored no bundle like it."""
 PATIENCE = 240.0  # seconds for one process
 
 
@@ -98,6 +99,10 @@ def run(venvs: Path, what: str, system: str, kind: str, size: int, folder: Path)
     home.mkdir(parents=True, exist_ok=True)
     # Threads of BLAS would make CPU time mean something else from system to system.
     quiet = {"HOME": str(home), "IPYTHONDIR": str(home), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    # Python itself keeps what the peers' libraries compile to.
+    quiet.update({"PYTHONDONTWRITEBYTECODE": "", "NBDAG_CACHE_DIR": str(folder.parent.parent / "kept")})
+    if system == "nbdag first":
+        quiet.update({"PYTHONDONTWRITEBYTECODE": "1", "NBDAG_CACHE_DIR": str(home / "nothing")})
     if what == "load":
         command.append(repr(time.monotonic()))
     try:

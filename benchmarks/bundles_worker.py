@@ -350,7 +350,7 @@ def save_with_nbdag(values: dict[str, Any], folder: str) -> dict[str, float]:
 
     from nbdag import pipeline
     from nbdag.analysis.agent_client import LocalAgent
-    from nbdag.model import Load, Plan
+    from nbdag.model.plan import Load, Plan
     from nbdag.portable.encode import write_group
     from nbdag.portable.msgpack import unpack
     from nbdag.replay.bundle import write_bundle
@@ -422,6 +422,7 @@ SAVERS = {
 LOADERS = {
     "nbdag": load_with_nbdag,
     "nbdag --eager": load_with_nbdag_eager,
+    "nbdag first": load_with_nbdag,
     "cloudpickle": load_with_cloudpickle,
     "dill": load_with_dill,
     "joblib": load_with_joblib,

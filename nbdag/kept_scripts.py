@@ -14,10 +14,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+LINKERS = ("link.py", "runtime.py", "kept_scripts.py")
 KEPT_SECONDS = 60 * 24 * 3600.0
 """Scripts that nobody made or asked for in two months are removed when a new one is kept."""
 
@@ -64,10 +66,11 @@ def _keep(path: Path, text: str) -> None:
             other.unlink()
 
 
+@cache
 def _sources() -> list[str]:
     """All that linking reads, and the linker."""
     package = files("nbdag")
-    texts = [package.joinpath(name).read_text(encoding="utf-8") for name in ("link.py", "kept_scripts.py")]
+    texts = [package.joinpath(name).read_text(encoding="utf-8") for name in LINKERS]
     pending: list[Any] = [package.joinpath("portable")]
     while pending:
         for entry in sorted(pending.pop().iterdir(), key=lambda entry: entry.name):

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import dis
+import os
 import subprocess
+import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nbdag import link as linker
-from nbdag.link import LATER_MODULES, LinkError, in_order_of_imports, link, runtime_source, with_later_parts
+from nbdag.link import LinkError, in_order_of_imports, link
+from nbdag.portable.parts import sealed
+from nbdag.runtime import LATER_MODULES, as_parts, leave_out, runtime_source, statements_of
 from tests.interpreters import interpreters
 
 
@@ -121,6 +128,9 @@ def test_the_runtime_is_plain_python_38_and_imports_little(tmp_path: Path) -> No
             "argparse",
             "json",
             "inspect",
+            "re",
+            "hashlib",
+            "contextlib",
             "pathlib",
             "subprocess",
             "numpy",
@@ -142,46 +152,38 @@ def test_the_agent_links() -> None:
 
 # ------------------------------------------------------------------------------------------------ parts that wait
 
-LATER = """\
-LATER_PARTS = {}
 
-def later(part, name):
-    text = LATER_PARTS.pop(part, None)
-    if text is not None:
-        exec(compile(text, part, "exec"), globals())
-    return globals()[name]
-"""
+def with_text(sections: dict[str, str], *waiting: str) -> dict[str, Any]:
+    """What a linked script of these modules defines, the ones named waiting; compiled by the real ``parts.py``."""
+    core = link(["nbdag.portable.parts"], annotations=False)
+    pieces = [f"\n# {'-' * 100}\n# nbdag.portable.{name}\n\n{text}\n" for name, text in sections.items()]
+    names: dict[str, Any] = {"__name__": "script"}
+    wait = frozenset(f"nbdag.portable.{name}" for name in waiting)
+    exec(as_parts(statements_of(core + "".join(pieces), wait), wait), names)
+    return names
 
 
-def with_parts(sections: dict[str, str], *later: str) -> str:
-    """A linked script of these modules, the ones named as text."""
-    pieces = [f"# {'-' * 100}\n# nbdag.portable.{name}\n\n{text}\n" for name, text in sections.items()]
-    return with_later_parts("".join(pieces), frozenset(f"nbdag.portable.{name}" for name in later))
+@pytest.fixture(autouse=True)
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NBDAG_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "compiled"
 
 
 def test_a_part_that_waits_is_compiled_when_one_of_its_functions_is_called() -> None:
     rare = '"""Seldom."""\nimport zlib\n\nBASE = 40\n\n\ndef deep(n):\n    return zlib.crc32(b"") + BASE + n\n'
     rare += "\n\nclass Box:\n    def __init__(self, n):\n        self.n = deep(n)\n"
-    text = with_parts(
-        {"parts": LATER, "rare": rare, "main": "TABLE = (deep,)\n\ndef main():\n    return Box(2).n\n"}, "rare"
-    )
-    names: dict[str, object] = {}
-    exec(text, names)
+    names = with_text({"rare": rare, "main": "TABLE = (deep,)\n\ndef main():\n    return Box(2).n\n"}, "rare")
     assert "zlib" not in names and "BASE" not in names
-    assert names["main"]() == 42 and names["TABLE"][0](1) == 41  # type: ignore[operator, index]
-    assert names["deep"](0) == 40 and not names["LATER_PARTS"]  # type: ignore[operator]
+    assert names["main"]() == 42 and names["TABLE"][0](1) == 41
+    assert names["deep"](0) == 40 and not names["PARTS"]
 
 
 def test_an_import_goes_where_it_is_needed() -> None:
     first = "import zlib\nimport struct\n\ndef f():\n    return struct.calcsize('i')\n"
     rare = "def g():\n    return zlib.crc32(b'')\n"
-    names: dict[str, object] = {}
-    exec(
-        with_parts({"parts": LATER, "first": first, "rare": rare, "main": "def main():\n    return g()\n"}, "rare"),
-        names,
-    )
+    names = with_text({"first": first, "rare": rare, "main": "def main():\n    return g()\n"}, "rare")
     assert "zlib" not in names and "struct" in names
-    assert names["main"]() == 0 and "zlib" in names  # type: ignore[operator]
+    assert names["main"]() == 0 and "zlib" in names
 
 
 @pytest.mark.parametrize(
@@ -198,14 +200,131 @@ def test_an_import_goes_where_it_is_needed() -> None:
 )
 def test_what_cannot_wait_is_refused(rare: str, main: str, why: str) -> None:
     with pytest.raises(LinkError, match=why):
-        with_parts({"parts": LATER, "rare": rare, "main": main}, "rare")
+        with_text({"rare": rare, "main": main}, "rare")
 
 
-def test_in_the_runtime_every_part_waits_and_all_of_it_is_python_38() -> None:
-    text = runtime_source()
-    names: dict[str, Any] = {}
-    exec(text, names)
-    parts = names["LATER_PARTS"]
-    assert parts.keys() == LATER_MODULES
+def test_in_the_runtime_every_part_is_python_38_and_what_is_rare_waits() -> None:
+    parts = {
+        ast.unparse(target.slice): ast.literal_eval(node.value)
+        for node in ast.parse(runtime_source()).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Subscript)
+    }
     for part in parts.values():
         ast.parse(part, feature_version=(3, 8))
+    names: dict[str, Any] = {"__name__": "script"}
+    exec(runtime_source(), names)
+    assert names["PARTS"].keys() == LATER_MODULES and len(parts) > len(LATER_MODULES) + 15
+
+
+def test_a_script_written_without_a_module_says_so_where_it_is_used() -> None:
+    whole, without = runtime_source(), runtime_source(None, frozenset({"history", "unpacking"}))
+    assert "class UnpackingReader" in whole and "class UnpackingReader" not in without
+    names: dict[str, Any] = {"__name__": "script"}
+    exec(without, names)
+    with pytest.raises(RuntimeError, match="without nbdag"):
+        names["continue_history"](None)
+
+
+def test_an_import_of_a_module_that_is_left_out_stays_for_the_others() -> None:
+    first, second = "import zlib\n\ndef f():\n    return 1\n", "def g():\n    return zlib.crc32(b'')\n"
+    pieces = [f"# {'-' * 100}\n# nbdag.portable.{name}\n\n{body}\n" for name, body in [("a", first), ("b", second)]]
+    left = frozenset({"nbdag.portable.a"})
+    names: dict[str, Any] = {}
+    exec("".join(statement.text for statement in leave_out(statements_of("".join(pieces), left), left)), names)
+    assert names["g"]() == 0 and "f" not in names
+
+
+RARE = ("history", "journal", "library_state", "local_modules", "process_state", "replaying", "unpacking")
+
+
+@pytest.mark.parametrize("without", [*((one,) for one in RARE), RARE, ()], ids=" ".join)
+def test_no_part_uses_a_name_that_the_script_lacks(without: tuple[str, ...]) -> None:
+    names: dict[str, Any] = {"__name__": "script"}
+    exec(runtime_source(frozenset({"array"}), frozenset(without)), names)
+    for part, functions in list(names["WAITING"].items()):
+        if functions:
+            names["later"](part, functions[0])
+    pending = [value.__code__ for value in names.values() if isinstance(value, types.FunctionType)]
+    classes = [value for value in names.values() if isinstance(value, type) and value.__module__ == "script"]
+    pending += [f.__code__ for c in classes for f in vars(c).values() if isinstance(f, types.FunctionType)]
+    assert len(pending) > 80
+    while pending:
+        code = pending.pop()
+        pending += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+        for step in dis.get_instructions(code):
+            if step.opname == "LOAD_GLOBAL":
+                assert step.argval in names or hasattr(builtins, step.argval), f"{code.co_name}: {step.argval}"
+
+
+# ------------------------------------------------------------------------------------------------ what is kept
+
+
+def run_part(text: str, *arguments: str, **environment: str) -> str:
+    """What a process prints that runs ``text`` as a part of a script."""
+    script = link(["nbdag.portable.parts"], annotations=False) + f"\nPARTS['a'] = {text!r}\nstart_parts()\n"
+    done = subprocess.run(
+        [sys.executable, *arguments, "-c", script],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **environment},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_was_compiled_is_kept_for_this_user_alone(kept: Path) -> None:
+    assert run_part("print(5)") == run_part("print(5)") == "5\n"
+    (file,) = kept.iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o700 and file.stat().st_mode & 0o777 == 0o600
+    assert run_part("print(6)") == "6\n" and len(list(kept.iterdir())) == 2
+
+
+def other_code(file: Path) -> None:
+    """Kept code that does something else, sealed as it should be: only whose it is can give it away."""
+    import marshal
+
+    content = marshal.dumps([compile("print('evil')", "x", "exec")])
+    file.write_bytes(sealed(file.name, content) + b"\n" + content)
+
+
+def test_kept_code_is_what_runs(kept: Path) -> None:
+    run_part("print(5)")
+    other_code(next(kept.iterdir()))
+    assert run_part("print(5)") == "evil\n"
+    assert run_part("print(5)", "-I") == "5\n"
+
+
+@pytest.mark.parametrize("place", ["file", "directory"])
+def test_what_others_may_have_written_is_not_run(place: str, kept: Path) -> None:
+    run_part("print(5)")
+    (file,) = kept.iterdir()
+    other_code(file)
+    (file if place == "file" else kept).chmod(0o777)
+    assert run_part("print(5)") == "5\n"
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-3], lambda b: b[:200] + b"x" + b[201:], lambda b: b""])
+def test_a_damaged_file_is_not_run_and_made_anew(damage: Callable[[bytes], bytes], kept: Path) -> None:
+    run_part("print(5, 'and so on' * 20)")
+    (file,) = kept.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole))
+    assert run_part("print(5, 'and so on' * 20)").startswith("5 and so on")
+    assert file.read_bytes() == whole
+
+
+def test_nothing_is_kept_where_python_is_not_to_write(kept: Path, tmp_path: Path) -> None:
+    assert run_part("print(5)", PYTHONDONTWRITEBYTECODE="1") == run_part("print(5)", "-I") == "5\n"
+    assert not kept.exists()
+    (tmp_path / "cache").write_text("a file")
+    assert run_part("print(5)") == "5\n"
+
+
+def test_the_oldest_go_when_there_are_many(kept: Path) -> None:
+    run_part("print(5)")
+    (first,) = kept.iterdir()
+    os.utime(first, (0, 0))
+    for number in range(70):
+        (kept / str(number)).write_text("")
+    run_part("print(6)")
+    assert len(list(kept.iterdir())) == 64 and not first.exists()

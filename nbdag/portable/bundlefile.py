@@ -7,11 +7,11 @@ Buffers of arrays are only memory: their sizes are always compared, their digest
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Dict, Iterable, List, Set
 
 from nbdag.portable.msgpack import MsgpackError, unpack
 from nbdag.portable.places import BundlePlace, place_of, place_of_script
+from nbdag.portable.sha256 import new_sha256, sha256_of
 
 BUNDLE_FORMAT = "nbdag-bundle"
 BUNDLE_VERSION = 1
@@ -41,7 +41,7 @@ def read_data(bundle: Any, digest: str) -> Dict[str, Any]:
         raise BundleDamaged("data.msgpack of %s cannot be read: %s" % (bundle, error.strerror)) from None
     except ValueError as error:
         raise BundleDamaged(str(error)) from None
-    if digest and hashlib.sha256(raw).hexdigest() != digest:
+    if digest and sha256_of(raw) != digest:
         raise BundleDamaged("data.msgpack is damaged or belongs to another restore.py (its sha256 differs)")
     try:
         data = unpack(raw)
@@ -194,7 +194,7 @@ def read_fallbacks(bundle: Any, data: Dict[str, Any]) -> Dict[str, Any]:
 
 def digest_of_file(path: str, offset: int = 0, size: int = -1) -> str:
     """The sha256 of a file's content, or of ``size`` bytes of it from ``offset`` on."""
-    found = hashlib.sha256()
+    found = new_sha256(size)
     with open(path, "rb", buffering=0) as file:
         file.seek(offset)
         while size:
@@ -203,4 +203,4 @@ def digest_of_file(path: str, offset: int = 0, size: int = -1) -> str:
                 break
             size -= len(piece) if size > 0 else 0
             found.update(piece)
-    return found.hexdigest()
+    return str(found.hexdigest())

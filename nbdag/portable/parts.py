@@ -1,21 +1,129 @@
-"""Parts of restore.py that stand in it as text until one of their functions is called.
+"""restore.py carries its runtime as text, module by module, and compiles what a restoration needs.
 
-Python compiles a script as a whole at every start. What few restorations need (kernels, histories, packed blobs) would
-make every one of them wait: the linker (``nbdag/link.py``) writes such modules as text, and a function of the same name
-that gets the real one.
+A script is compiled whole at every start, 20 ms in a fresh process for this one, which is more than most sessions take
+to load. As text each module is compiled on its own (two thirds of the time), those that few restorations need
+(kernels, histories, packed blobs) when they are called, and what was compiled is kept as Python keeps imported
+modules: in the user's cache directory, by the sha256 of the text. Only what this user alone can write is read there.
+Nothing depends on that directory; ``PYTHONDONTWRITEBYTECODE`` and ``python -I`` leave it alone.
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict
+import os
+import sys
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-LATER_PARTS: Dict[str, str] = {}
+from nbdag.portable.sha256 import sha256_of
+
+PARTS: Dict[str, str] = {}  # module -> its text, after those that it imports
+WAITING: Dict[str, Sequence[str]] = {}  # of which modules these functions and classes are called, if at all
+
+MOST_KEPT = 64  # files of 5 to 150 kB: older ones go when a new one is kept
+
+
+def start_parts() -> None:
+    """Run all parts but those that wait; of them there are functions of the same names that get the real ones."""
+    for part, names in WAITING.items():
+        for name in names:
+            globals()[name] = stand_in(part, name)
+    usual = [part for part in PARTS if part not in WAITING]
+    for code in compiled([(part, PARTS.pop(part)) for part in usual]):
+        exec(code, globals())
+
+
+def stand_in(part: str, name: str) -> Callable[..., Any]:
+    """What is called in place of ``name`` as long as its part waits."""
+    return lambda *arguments, **options: later(part, name)(*arguments, **options)
 
 
 def later(part: str, name: str) -> Any:
     """The function or class ``name`` of a part, which is compiled now if it was not before."""
-    text = LATER_PARTS.pop(part, None)
-    if text is not None:
-        indented = "if True:\n" if text.lstrip("\n").startswith(" ") else ""
-        exec(compile(indented + text, "<restore.py: %s>" % part, "exec"), globals())
+    if WAITING.pop(part, None) is not None:
+        exec(compiled([(part, PARTS.pop(part))])[0], globals())
     return globals()[name]
+
+
+def compiled(parts: Sequence[Tuple[str, str]]) -> List[Any]:
+    """The code objects of (name, text)s: as they were kept, or compiled now and kept. In one file: one for each
+    module would serve bundles that differ in a few, and each take 0.1 ms."""
+    import marshal
+
+    version = [sys.version, str(sys.flags.optimize)]
+    key = sha256_of("\0".join([*version, *[word for part in parts for word in part]]).encode("utf-8"))
+    folder = kept_folder()
+    content = kept_content(folder, key) if folder else None
+    if content is not None:
+        return list(marshal.loads(content))
+    codes = [compile(text, "<restore.py: %s>" % part, "exec", 0, True) for part, text in parts]
+    if folder and not sys.dont_write_bytecode:
+        try:
+            keep(folder, key, marshal.dumps(codes))
+        except OSError:
+            pass
+    return codes
+
+
+def kept_folder() -> str:
+    """Where compiled parts are kept, "" if nowhere."""
+    if sys.flags.isolated:
+        return ""
+    base, home = os.environ.get("NBDAG_CACHE_DIR"), os.path.expanduser("~")
+    if not base and os.name == "nt":
+        base = os.path.join(os.environ.get("LOCALAPPDATA") or "", "nbdag", "Cache")
+    elif not base and sys.platform == "darwin":
+        base = os.path.join(home, "Library", "Caches", "nbdag")
+    elif not base:
+        base = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache"), "nbdag")
+    return os.path.join(base, "compiled") if os.path.isabs(base) else ""
+
+
+def kept_content(folder: str, key: str) -> Optional[bytes]:
+    """What was kept under ``key``; None if nothing was, somebody else may have written it, or it is damaged."""
+    try:
+        if not is_own(os.stat(folder)):
+            return None
+        with open(os.path.join(folder, key), "rb") as file:
+            content = file.read() if is_own(os.fstat(file.fileno())) else b""
+    except OSError:
+        return None
+    digest, _, content = content.partition(b"\n")
+    return content if digest == sealed(key, content) else None
+
+
+def sealed(key: str, content: bytes) -> bytes:
+    """What the first line of a kept file says."""
+    return sha256_of(key.encode("ascii") + content).encode("ascii")
+
+
+def is_own(status: Any, strictly: bool = True) -> bool:
+    """Whether a file or directory belongs to this user and, if ``strictly``, nobody else may write to it."""
+    if not hasattr(os, "geteuid"):  # Windows: the directory is below the user's profile
+        return True
+    return bool(status.st_uid == os.geteuid()) and not (strictly and status.st_mode & 0o022)
+
+
+def keep(folder: str, key: str, content: bytes) -> None:
+    """Write ``content`` under ``key``, in one step; raises OSError. Not into the directories of another user (sudo)."""
+    if not os.path.isdir(folder):
+        above = os.path.dirname(folder)
+        while not os.path.isdir(above) and above != os.path.dirname(above):
+            above = os.path.dirname(above)
+        if not is_own(os.stat(above), strictly=False):
+            raise PermissionError(above)
+        os.makedirs(folder, 0o700)
+    if not is_own(os.stat(folder)):
+        raise PermissionError(folder)
+    path = os.path.join(folder, key)
+    beside = "%s.%d" % (path, os.getpid())
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(sealed(key, content) + b"\n" + content)
+        os.replace(beside, path)
+    except OSError:
+        os.unlink(beside)
+        raise
+    others = [os.path.join(folder, name) for name in os.listdir(folder)]
+    if len(others) > MOST_KEPT:
+        for other in sorted(others, key=os.path.getmtime)[:-MOST_KEPT]:
+            os.unlink(other)

@@ -6,7 +6,8 @@ left in place.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence
+import os
+from typing import Any, Dict, List, Optional, Sequence
 
 from nbdag.portable.bundlefile import read_fallbacks
 from nbdag.portable.decode import Loading
@@ -38,29 +39,33 @@ class Restoration:
         self.fallback_states: List[Any] = []
         self.notes: List[str] = []
         self.loaded_bytes = 0
-        self.output: List[Any] = []
+        self.steps: Sequence[Any] = ()
+        self.started_in = os.getcwd()
+        self.replayer: Optional[Any] = None  # only once code is run
         self.tracebacks: List[str] = []
 
     def run(self, steps: Sequence[Any], dropped: Sequence[str]) -> None:
         """Run the plan, then set the state of the process. What an interrupt leaves undone is not there at all."""
         before = dict(self.namespace)
         loading = Loading(self.place, self.namespace, self.options.eager)
-        replayer = Replayer(self.namespace, steps, self.place.folder())
-        difference = self.data.get("process_state") or {}
+        self.steps = steps
+        if any(isinstance(step, Replay) for step in steps):
+            self._replayer()
+        changes = self.data.get("process_state") or {}
         if self.options.only:  # the code and the classes of what is asked for, and nothing else
-            difference = {"modules": difference["modules"]} if "modules" in difference else {}
-        self.notes += apply(difference, phase="before")
+            changes = {"modules": changes["modules"]} if "modules" in changes else {}
+        self.notes += apply(changes, phase="before") if changes else []
         line = ProgressLine(sum(self._expected_seconds(step) for step in steps), len(steps))
         done = 0
         try:
             for step in steps:
                 self._say_what_is_done(line, step)
                 if isinstance(step, Load):
-                    self._load(step, loading, replayer)
+                    self._load(step, loading)
                 elif self.options.no_replay:
                     self._lose(step.names, "not replayed (--no-replay)")
                 else:
-                    self._replay(step, replayer)
+                    self._replay(step)
                 line.end_of(self._expected_seconds(step))
                 done += 1
         except KeyboardInterrupt:  # what a step was still to make, or to change, is not there yet
@@ -69,14 +74,13 @@ class Restoration:
             raise
         finally:
             line.end()
-        self.output = replayer.output
         self._tidy(before, steps, dropped)
         if loading.eager_bytes:
             self.notes.append("read %s into private memory%s" % (size_text(loading.eager_bytes), loading.page_words()))
         if self.options.verify:
             self.notes.append("every byte of the bundle is what it was when it was written")
         if not self.options.only:
-            self.notes += apply(difference, phase="after")
+            self.notes += apply(changes, phase="after") if changes else []
             failed = set_state(self.data.get("random_states") or {})
             self.notes += ["the random generator of %s could not be set" % name for name in failed]
 
@@ -94,7 +98,18 @@ class Restoration:
             doing = "replaying %s, line %d%s" % (step.cell, step.line, took)
         line.begin(doing, self._expected_seconds(step))
 
-    def _load(self, step: Load, loading: Loading, replayer: Replayer) -> None:
+    def _replayer(self) -> Any:
+        """What runs code in the namespace."""
+        if self.replayer is None:
+            self.replayer = Replayer(self.namespace, self.steps, self.place.folder(), self.started_in)
+        return self.replayer
+
+    @property
+    def output(self) -> Sequence[Any]:
+        """What replayed cells printed: (cell, text)."""
+        return self.replayer.output if self.replayer is not None else ()
+
+    def _load(self, step: Load, loading: Loading) -> None:
         group = self.data["groups"][step.group]
         missing = sorted(self.lost.keys() & set(group.get("needs", ())))
         if missing:
@@ -106,7 +121,7 @@ class Restoration:
             text = str(error).strip().split("\n")[0][:300]
             why = type(error).__name__ + (text and ": " + text)
             loading.take_notes()
-            failed = self._fall_back(step, group, why, replayer)
+            failed = self._fall_back(step, group, why)
             if failed:
                 self._lose(step.names, "cannot be loaded here: %s; %s" % (why, failed))
             return
@@ -116,7 +131,7 @@ class Restoration:
         self.notes += ["%s: %s" % (", ".join(step.names), note) for note in loading.take_notes()]
         self.loaded_bytes += size_of_group(group)
 
-    def _fall_back(self, step: Load, group: Dict[str, Any], why: str, replayer: Replayer) -> str:
+    def _fall_back(self, step: Load, group: Dict[str, Any], why: str) -> str:
         """Make by replay what could not be loaded, and leave all other names as they are; why not, "" if it is made."""
         if self.options.no_replay:
             return "not replayed (--no-replay)"
@@ -126,7 +141,7 @@ class Restoration:
             found = read_fallbacks(self.place, self.data)
             self.fallback_steps = [Replay(**fields) for fields in found["steps"]]
             self.fallback_states = found["states"]
-            replayer.add(self.fallback_steps)
+            self._replayer().add(self.fallback_steps)
         before = dict(self.namespace)
         failed = ""
         for number, put_back in group["fallback"]:
@@ -136,7 +151,7 @@ class Restoration:
             part = self.fallback_steps[number]
             for path, absolute, size, digest in part.files:
                 failed = failed or file_problem(path, absolute, size, digest, part.cwd, self.place.folder())
-            failed = failed or self._attempt(part, replayer, self.fallback_states)
+            failed = failed or self._attempt(part, self.fallback_states)
             if failed:
                 break
         made = {name: self.namespace[name] for name in step.names if name in self.namespace}
@@ -153,7 +168,7 @@ class Restoration:
             self.instead[name] = why + (", and may differ: " + doubt if doubt else "")
         return ""
 
-    def _attempt(self, step: Replay, replayer: Replayer, states: List[Any]) -> str:
+    def _attempt(self, step: Replay, states: List[Any]) -> str:
         """Run one step; what went wrong, "" if nothing did."""
         if self.lost:
             missing = sorted(self.lost.keys() & names_reached(step.code, self.namespace))
@@ -161,6 +176,7 @@ class Restoration:
                 return "%s needs %s, which is lost" % (step.cell, ", ".join(missing))
         if step.random_state is not None:
             set_state(states[step.random_state])
+        replayer = self._replayer()
         try:
             replayer.run(step)
         except (Exception, SystemExit) as error:
@@ -169,8 +185,8 @@ class Restoration:
                 return fault_in_words(error, step, replayer.filenames[id(step)])
         return ""
 
-    def _replay(self, step: Replay, replayer: Replayer) -> None:
-        failed = self._attempt(step, replayer, self.data["replay_states"])
+    def _replay(self, step: Replay) -> None:
+        failed = self._attempt(step, self.data["replay_states"])
         if failed:
             self._lose(step.names, failed)
             return

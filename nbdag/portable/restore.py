@@ -129,13 +129,15 @@ def refuse(status: int, said: Sequence[str], options: Any) -> int:
 def put_on_stdout(write: Callable[[], None]) -> None:
     """Pass on what ``write`` prints. A stdout that knows few letters gets escapes; one that is full or gone costs
     nothing else."""
-    import contextlib
     import io
 
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        write()
     stream: Any = sys.stdout
+    sys.stdout = printed
+    try:
+        write()
+    finally:
+        sys.stdout = stream
     if stream is None or not printed.getvalue():
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from nbdag.errors import OutputError
-from nbdag.model import Action, Bundle, Plan
+from nbdag.model.bundle import Bundle
+from nbdag.model.plan import Action, Plan, Replay
 from nbdag.portable.bundlefile import BUNDLE_FORMAT, BUNDLE_VERSION
 from nbdag.portable.encode import INLINE_LIMIT
 from nbdag.portable.msgpack import pack
@@ -31,9 +32,8 @@ from nbdag.replay.publishing import (
     failures_as_output_errors,
     is_archive,
     put_in_place,
-    sync,
+    sync_tree,
     umask,
-    write_durably,
 )
 from nbdag.replay.script import RandomTable, restore_script, step_text
 from nbdag.replay.stores import Store, copy_piece
@@ -91,44 +91,50 @@ def write_bundle(
             bundle = building / "bundle"
             (bundle / "blobs").mkdir(parents=True)
             refers = form.store is not None and (is_archive(out) or not form.store.links_into(bundle))
-            data = pack(
-                {
-                    "format": BUNDLE_FORMAT,
-                    "version": BUNDLE_VERSION,
-                    "provenance": dict(provenance),
-                    "requirements": [list(pair) for pair in requirements],
-                    "groups": groups,
-                    "blobs": {digest: piece[2] for digest, piece in sorted(blobs.items())},
-                    "fallbacks": spare_part,
-                    "history": past_part,
-                    "replayed": sorted(n for d in plan.decisions if d.action is Action.REPLAY for n in d.names),
-                    "process_state": dict(process_state),
-                    "replay_states": random_table.states,
-                    "random_states": dict(random_states),
-                    **({"store": str(form.store.directory)} if form.store is not None and refers else {}),
-                }
+            content = {
+                "format": BUNDLE_FORMAT,
+                "version": BUNDLE_VERSION,
+                "provenance": dict(provenance),
+                "requirements": [list(pair) for pair in requirements],
+                "groups": groups,
+                "blobs": {digest: piece[2] for digest, piece in sorted(blobs.items())},
+                "fallbacks": spare_part,
+                "history": past_part,
+                "replayed": sorted(n for d in plan.decisions if d.action is Action.REPLAY for n in d.names),
+                "process_state": dict(process_state),
+                "replay_states": random_table.states,
+                "random_states": dict(random_states),
+                **({"store": str(form.store.directory)} if form.store is not None and refers else {}),
+            }
+            data = pack(content)
+            replays = any(isinstance(step, Replay) for step in plan.steps)
+            script = restore_script(
+                steps,
+                plan.dropped,
+                hashlib.sha256(data).hexdigest(),
+                provenance,
+                _restorers_of(groups),
+                archive=is_archive(out),
+                without=parts_without_use(content, replays),
             )
-            digest = hashlib.sha256(data).hexdigest()
-            restorers = _restorers_of(groups)
-            script = restore_script(steps, plan.dropped, digest, provenance, restorers, archive=is_archive(out))
             reused = sources.reused(blobs)
             for digest, piece in sorted(blobs.items()):
                 _place_blob(digest, piece, bundle, form.store, refers)
             for path, source in carried:
                 _carry(path, source, bundle)
             lines = [f"{name}=={version}\n" if version else f"{name}\n" for name, version in requirements]
-            write_durably(bundle / "requirements.txt", "".join(lines).encode())
-            write_durably(bundle / "data.msgpack", data)
+            (bundle / "requirements.txt").write_bytes("".join(lines).encode())
+            (bundle / "data.msgpack").write_bytes(data)
             name = "__main__.py" if is_archive(out) else "restore.py"
-            write_durably(bundle / name, script.encode("utf-8"))
+            (bundle / name).write_bytes(script.encode("utf-8"))
             (bundle / name).chmod(0o777 & ~umask())
             bundle.chmod(0o777 & ~umask())
-            sync(bundle / "blobs")
-            sync(bundle)
-            if is_archive(out):
+            if is_archive(out):  # which is synced as it is written
                 pack_archive(bundle, building / "archive", advance)
                 bundle = building / "archive"
                 bundle.chmod(0o777 & ~umask())
+            else:
+                sync_tree(bundle)
             put_in_place(bundle, out)
         finally:
             shutil.rmtree(building, ignore_errors=True)
@@ -141,7 +147,7 @@ def _aside(content: bytes, made: Path, blobs: dict[str, Piece]) -> Any:
     if len(content) < INLINE_LIMIT:
         return content
     digest = hashlib.sha256(content).hexdigest()
-    write_durably(made / digest, content)
+    (made / digest).write_bytes(content)
     blobs[digest] = (str(made / digest), 0, len(content))
     return {"blob": digest, "size": len(content)}
 
@@ -171,6 +177,25 @@ def _group_of(index: Mapping[str, Any]) -> dict[str, Any]:
 
 def _restorers_of(groups: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     return frozenset(name for group in groups for name in group["restorers"])
+
+
+LIBRARY_STATES = frozenset({"warnings", "logging", "decimal", "locale", "numpy", "pandas", "matplotlib", "pyplot"})
+
+
+def parts_without_use(content: Mapping[str, Any], replays: bool) -> frozenset[str]:
+    """The modules of the runtime that nothing in this data.msgpack leads to; ``replays``: the plan runs some code."""
+    state = content["process_state"]
+    packed = any("codec" in part for group in content["groups"] for part in _blob_parts(group))
+    used = {
+        "history": bool(content["history"]),
+        "journal": bool(content["provenance"].get("save")),
+        "library_state": not LIBRARY_STATES.isdisjoint(state),
+        "local_modules": "modules" in state,
+        "process_state": bool(state),
+        "replaying": replays or bool(content["fallbacks"]),
+        "unpacking": packed,
+    }
+    return frozenset(part for part, needed in used.items() if not needed)
 
 
 def _part_of(part: Mapping[str, Any]) -> Any:
@@ -312,7 +337,6 @@ def _place_blob(digest: str, piece: Piece, bundle: Path, store: Store | None, re
         copy_piece(path, offset, size, str(target))
     if store is None:
         target.chmod(0o666 & ~umask())
-    sync(target)
 
 
 def _carry(path: str, source: Path, building: Path) -> None:
@@ -323,4 +347,3 @@ def _carry(path: str, source: Path, building: Path) -> None:
     target = building.joinpath("files", *parts)
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
-    sync(target)

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nbdag.errors import PlanError
-from nbdag.model import Action, Alternative, Hazard, Plan, SessionGraph, Step, ValueKind, Version
+from nbdag.model.graph import Hazard, SessionGraph, Step, Version
+from nbdag.model.plan import Action, Alternative, Plan
+from nbdag.model.trace import ValueKind
 from nbdag.replay.cost import NANOSECONDS, CostModel
 from nbdag.replay.layout import replay_everything, store_everything
 from nbdag.replay.planner import choose, pose, select

@@ -20,21 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from nbdag.errors import IntegrityError, PlanError
-from nbdag.model import (
-    Action,
-    Bundle,
-    Comparison,
-    Decision,
-    Execution,
-    Load,
-    Plan,
-    Reluctance,
-    Replay,
-    SessionGraph,
-    Trace,
-    ValueKind,
-    Verdict,
-)
+from nbdag.model.bundle import Bundle, Comparison, Verdict
+from nbdag.model.graph import Reluctance, SessionGraph
+from nbdag.model.plan import Action, Decision, Load, Plan, Replay
+from nbdag.model.trace import Execution, Trace, ValueKind
 from nbdag.progress import Progress, Silent
 from nbdag.replay.bundle import Form, publish, write_bundle
 from nbdag.replay.cost import LAST_RESORT_SECONDS, CostModel
@@ -43,7 +32,7 @@ from nbdag.replay.inputs import AUTO, carried_inputs
 from nbdag.replay.manifests import earlier_choices
 from nbdag.replay.planner import Preferences, make_plan
 from nbdag.replay.publishing import check_destination, is_archive, workspace
-from nbdag.replay.requirements import distributions_of, modules_of_code
+from nbdag.replay.requirements import Installed, modules_of_code
 from nbdag.replay.room import Room
 from nbdag.replay.staging import Earlier, Staging, counting
 from nbdag.replay.verify import GOOD, Commands, Testimony, badness, compare, restore_and_testify
@@ -126,7 +115,7 @@ def compile_session(
     if verify:
         form.packing.check_reader(trace.executable)
     in_use = form.store.in_use() if form.store is not None else nullcontext()
-    with in_use, workspace(out) as work:
+    with in_use, workspace(out) as work, Installed(trace.executable) as installed:
         world = _world(agent, work, with_credentials)
         witness = Testimony.of_kernel(agent, work / "live.json") if verify else None
         stored_before, replayed_before = earlier_choices(out)
@@ -135,7 +124,8 @@ def compile_session(
             graph, trace, labels, agent, out, work, costs, world, provenance, include_files, form, progress
         )
         writing.history = history
-        tried: set[tuple[str, Action]] = set()
+        writing.installed = installed
+        tried = {(name, Action.STORE) for name in imported(graph, trace)}
         rounds = 0
         proven: Proven | None = None
         while True:
@@ -188,6 +178,7 @@ class _Writing:
     form: Form
     progress: Progress
     history: HistoryOf = no_history
+    installed: Installed = field(init=False)
     staging: Staging = field(init=False)
 
     def __post_init__(self) -> None:
@@ -232,7 +223,7 @@ class _Writing:
                     process_state=self.world["process_state"],
                     random_states=self.world["random_states"],
                     provenance=self.provenance,
-                    requirements=_requirements(plan, encoded, self.trace.executable),
+                    requirements=_requirements(plan, encoded, self.installed),
                     carried=carried_inputs(plan.steps, spare.steps, self.include_files),
                     fallbacks=spare,
                     history=self.history(_mistrusted(preferences)),
@@ -297,6 +288,22 @@ def repair(
         return None
     return replace(
         preferences, store=frozenset(store), replay=frozenset(replayed), learned=tuple(sorted(learned.items()))
+    )
+
+
+def imported(graph: SessionGraph, trace: Trace) -> frozenset[str]:
+    """Names of functions and classes that an import gives: a bundle can only refer to them, and to no other ones.
+
+    ``from tqdm.auto import tqdm`` is another class where there is no notebook, as in the proof: not lost for that.
+    """
+    last = {name: step for step in graph.steps for name in step.binds}
+    return frozenset(
+        variable.name
+        for variable in trace.variables
+        if variable.type in ("type", "function", "builtin_function_or_method")
+        and (step := last.get(variable.name)) is not None
+        and step.definition
+        and (step.code or "").startswith(("import ", "from "))
     )
 
 
@@ -374,11 +381,11 @@ def _world(agent: Commands, work: Path, with_credentials: bool) -> dict[str, Any
     }
 
 
-def _requirements(plan: Plan, encoded: Mapping[str, Any], executable: str) -> tuple[tuple[str, str], ...]:
+def _requirements(plan: Plan, encoded: Mapping[str, Any], installed: Installed) -> tuple[tuple[str, str], ...]:
     modules: set[str] = set()
     for group in encoded["groups"]:
         modules.update(group["modules"])
     for step in plan.steps:
         if isinstance(step, Replay):
             modules.update(modules_of_code(step.code))
-    return distributions_of(modules, executable)
+    return installed.distributions_of(modules)

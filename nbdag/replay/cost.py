@@ -1,4 +1,4 @@
-"""What storing and replaying cost, in seconds: DESIGN section 7, ElasticNotebook section 5.
+"""What storing and replaying cost, in seconds, after section 5 of the ElasticNotebook paper.
 
     store(x) = alpha * (encoding + bytes / bandwidth) + (decoding + bytes / bandwidth)
     run(s)   = seconds it took, plus what its hazards are worth
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbdag.model import Covariable, Reluctance, Step
+from nbdag.model.graph import Covariable, Reluctance, Step
 
 ALPHA = {"migrate": 1.0, "restore": 0.05, "size": 1.0}
 """Weight of the time of leaving, by objective (ElasticNotebook, section 5.3)."""

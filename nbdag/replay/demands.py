@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from nbdag.model import Covariable, Reluctance, SessionGraph, Step, ValueKind
+from nbdag.model.graph import Covariable, Reluctance, SessionGraph, Step
+from nbdag.model.trace import ValueKind
 
 UNRECORDED = -1
 """``Version.made_by`` of what was there before anything was recorded."""

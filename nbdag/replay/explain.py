@@ -16,19 +16,9 @@ from math import inf, sqrt
 from typing import Protocol
 
 from nbdag.errors import PlanError, UsageError
-from nbdag.model import (
-    Action,
-    Covariable,
-    Decision,
-    Explanation,
-    Obstacle,
-    Plan,
-    Reluctance,
-    Replay,
-    SessionGraph,
-    Step,
-    ValueKind,
-)
+from nbdag.model.graph import Covariable, Reluctance, SessionGraph, Step
+from nbdag.model.plan import Action, Decision, Explanation, Obstacle, Plan, Replay
+from nbdag.model.trace import ValueKind
 from nbdag.replay.cost import BANDWIDTH_CEILING, BANDWIDTH_FLOOR, NANOSECONDS, CostModel, penalty
 from nbdag.replay.demands import closure
 from nbdag.replay.planner import cheapest, make_plan

@@ -23,7 +23,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nbdag.model import Load, Plan, Replay, SessionGraph
+from nbdag.model.graph import SessionGraph
+from nbdag.model.plan import Load, Plan, Replay
 from nbdag.replay.cost import CostModel
 from nbdag.replay.layout import replay_of
 from nbdag.replay.preferences import Preferences

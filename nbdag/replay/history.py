@@ -19,15 +19,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from nbdag.errors import KernelProtocolError
-from nbdag.model import Cell, Execution, StatementRun, Trace
+from nbdag.model.notebook import Cell
+from nbdag.model.trace import Execution, StatementRun, Trace
 from nbdag.portable.credentials import SEARCHES, credential_in_text, known_form
 from nbdag.portable.msgpack import pack
+from nbdag.replay.named_values import named_values
 
 STRUCK = "***"
 SCALARS = frozenset((str, int, float, bool, bytes, type(None)))
 WITHHELD = "withheld"
 """Among the effects of a statement: its text was changed, and running it would do something else."""
 
+_LINE_END = re.compile(r"\r\n|\r|\n")  # as Python counts lines
 _MAGIC_LINE = re.compile(r"^\s*(?:[\w.,\s]+=\s*)?[%!?]")
 _PAIR = re.compile(r"\b([A-Za-z_][\w-]*)(?=[ \t]*[=: ][ \t]*[\"']?([^\s\"']+))")
 
@@ -211,53 +214,27 @@ def _as_python(source: str) -> tuple[str, list[int]]:
 
 def _constants(module: ast.Module, source: str) -> Iterator[tuple[int, int]]:
     """Places of string constants whose name, or the key they go by, says that they are credentials."""
-    lines = source.split("\n")
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line) + 1)
+    starts = [0, *(found.end() for found in _LINE_END.finditer(source))]
 
     def place(line: int, column: int) -> int:
         # ast counts columns in bytes of UTF-8
-        return starts[line - 1] + len(lines[line - 1].encode("utf-8")[:column].decode("utf-8", "ignore"))
+        start = starts[line - 1]
+        text = source[start : start + column]  # a character takes a byte or more
+        return start + len(text.encode("utf-8")[:column].decode("utf-8", "ignore"))
 
-    for name, node in _named_strings(module):
+    strings = (
+        (name, node)
+        for name, value in named_values(module)
+        for node in ast.walk(value)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    for name, node in strings:
         text = str(node.value)
-        if name and credential_in_text(name, text) and node.end_lineno and node.end_col_offset is not None:
+        if credential_in_text(name, text) and node.end_lineno and node.end_col_offset is not None:
             start, stop = place(node.lineno, node.col_offset), place(node.end_lineno, node.end_col_offset)
             quote = re.match(r"[A-Za-z]*('''|\"\"\"|'|\")", source[start:stop])
             if quote:
                 yield start + quote.end(), stop - len(quote[1])
-
-
-def _named_strings(module: ast.Module) -> Iterator[tuple[str, ast.Constant]]:
-    for node in ast.walk(module):
-        pairs: list[tuple[str, ast.expr | None]] = []
-        if isinstance(node, ast.Assign):
-            pairs = [(_name_of(target), node.value) for target in node.targets]
-        elif isinstance(node, ast.AnnAssign | ast.NamedExpr):
-            pairs = [(_name_of(node.target), node.value)]
-        elif isinstance(node, ast.keyword) and node.arg:
-            pairs = [(node.arg, node.value)]
-        elif isinstance(node, ast.Dict):
-            pairs = [
-                (str(key.value), value)
-                for key, value in zip(node.keys, node.values, strict=True)
-                if isinstance(key, ast.Constant)
-            ]
-        for name, value in pairs:
-            for inner in ast.walk(value) if value is not None else ():
-                if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
-                    yield name, inner
-
-
-def _name_of(target: ast.expr) -> str:
-    if isinstance(target, ast.Name):
-        return target.id
-    if isinstance(target, ast.Attribute):
-        return target.attr
-    if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
-        return str(target.slice.value)
-    return ""
 
 
 def _without_lines(source: str, lines: frozenset[int]) -> str:

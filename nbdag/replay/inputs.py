@@ -20,7 +20,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
-from nbdag.model import FileUse, Load, Replay
+from nbdag.model.plan import Load, Replay
+from nbdag.model.trace import FileUse
 
 LARGEST_CARRIED = 1024 * 1024
 MOST_CARRIED = 16 * 1024 * 1024

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from nbdag.model import Action, Decision, Diagnostic, Load, Plan, Reluctance, Replay, Severity, Step
+from nbdag.model.findings import Diagnostic, Severity
+from nbdag.model.graph import Reluctance, Step
+from nbdag.model.plan import Action, Decision, Load, Plan, Replay
 from nbdag.replay.cost import NANOSECONDS
 from nbdag.replay.demands import options_left_out
 from nbdag.replay.problem import Problem, evaluate, replay_set

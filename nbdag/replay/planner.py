@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import gc
 
-from nbdag.model import Plan, SessionGraph
+from nbdag.model.graph import SessionGraph
+from nbdag.model.plan import Plan
 from nbdag.replay.budget import fit
 from nbdag.replay.choice import cheapest as cheapest
 from nbdag.replay.cost import CostModel

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nbdag.errors import PlanError
-from nbdag.model import Reluctance, SessionGraph
+from nbdag.model.graph import Reluctance, SessionGraph
 from nbdag.replay.cost import CostModel
 from nbdag.replay.demands import (
     Demands,

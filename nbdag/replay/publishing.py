@@ -19,7 +19,8 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,9 @@ FULL_DISK = "free some space, or choose another --out"
 
 ARCHIVE = ".pyz"
 """The ending of a bundle in one file."""
+
+SYNCED_AT_ONCE = 16
+"""Files that wait for the disk together."""
 
 ATTEMPTS = 20
 """Renames tried where others put bundles into the same place at the same moment."""
@@ -108,12 +112,16 @@ def workspace(out: Path) -> Iterator[Path]:
     try:
         parent.mkdir(parents=True, exist_ok=True)
         clean_up(out)
-        work = Path(tempfile.mkdtemp(prefix=f"{prefix}{_host()}-{os.getpid()}-", dir=parent))
-        try:
-            lock = _locked(work / "lock")
-        except OSError:
-            shutil.rmtree(work, ignore_errors=True)
-            raise
+        for attempt in range(ATTEMPTS):
+            work = Path(tempfile.mkdtemp(prefix=f"{prefix}{_host()}-{os.getpid()}-", dir=parent))
+            try:
+                lock = _locked(work / "lock")
+                break
+            except OSError as error:
+                shutil.rmtree(work, ignore_errors=True)
+                # Another compilation that cleans up took it for abandoned before it was locked.
+                if error.errno not in (errno.ENOENT, errno.EAGAIN, errno.EACCES) or attempt == ATTEMPTS - 1:
+                    raise
     except OSError as error:
         raise OutputError(f"cannot write beside {out}: {error.strerror}", _remedy(error)) from error
     try:
@@ -134,28 +142,32 @@ def clean_up(out: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
     prefix = f".{out.name}.nbdag-"
     for left_over in sorted(parent.glob(f"{glob.escape(prefix)}*")):
-        if _is_abandoned(left_over, left_over.name.removeprefix(prefix)):
-            shutil.rmtree(left_over, ignore_errors=True)
+        with _if_abandoned(left_over, left_over.name.removeprefix(prefix)) as abandoned:
+            if abandoned:
+                shutil.rmtree(left_over, ignore_errors=True)
 
 
-def _is_abandoned(work: Path, owner: str) -> bool:
-    """Whether nobody works in ``work``: on this machine its process is gone, or another one has its number now."""
+@contextmanager
+def _if_abandoned(work: Path, owner: str) -> Iterator[bool]:
+    """Whether nobody works in ``work``: on this machine its process is gone, or another one has its number now. Until
+    the end nobody begins to."""
     host, _, rest = owner.partition("-")
     process = rest.partition("-")[0]
     if host != _host() or not process.isdigit():
-        return False  # of another machine on a shared disk: nobody here can know
+        yield False  # of another machine on a shared disk: nobody here can know
+        return
     if not _is_running(int(process)):
-        return True
-    if int(process) == os.getpid():
-        return False
+        yield True
+        return
+    lock = None
+    if int(process) != os.getpid():
+        with suppress(OSError):
+            lock = _locked(work / "lock")
     try:
-        lock = _locked(work / "lock")
-    except OSError:
-        return False
-    if lock is None:
-        return False
-    os.close(lock)
-    return True
+        yield lock is not None
+    finally:
+        if lock is not None:
+            os.close(lock)
 
 
 def _locked(path: Path) -> int | None:
@@ -268,18 +280,18 @@ def _resolved(out: Path) -> Path:
 # ------------------------------------------------------------------------------------------------ files
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file and have it reach the disk."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+def sync_tree(folder: Path) -> None:
+    """Have a directory and all that is below it reach the disk. Together: what waits for the disk at the same time is
+    written by it in one go, and one after another every file would wait for a turn of its own."""
+    paths = [folder, *folder.rglob("*")]
+    with ThreadPoolExecutor(min(SYNCED_AT_ONCE, len(paths))) as threads:
+        list(threads.map(sync, paths))
 
 
 def sync(path: Path) -> None:
     """Have a file or directory reach the disk; systems that cannot open a directory are let be."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDWR if os.name == "nt" and path.is_file() else os.O_RDONLY)
     except OSError:
         return
     try:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nbdag.errors import PlanError
-from nbdag.model import Bundle, Load, Plan
+from nbdag.model.bundle import Bundle
+from nbdag.model.plan import Load, Plan
 from nbdag.portable.places import archive_entries
 from nbdag.replay.preferences import Preferences
 

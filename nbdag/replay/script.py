@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nbdag.link import runtime_source
-from nbdag.model import FileUse, Load, Replay
+from nbdag.model.plan import Load, Replay
+from nbdag.model.trace import FileUse
+from nbdag.runtime import runtime_source
 
 HEADER = '''\
 #!/usr/bin/env python3
@@ -65,9 +66,10 @@ def restore_script(
     restorers: frozenset[str] | None = None,
     *,
     archive: bool = False,
+    without: frozenset[str] = frozenset(),
 ) -> str:
     """The text of restore.py, or of the ``__main__.py`` of an archive; ``steps`` are spelled as Python already,
-    ``restorers`` are all that the pickles call."""
+    ``restorers`` are all that the pickles call, ``without`` the parts that this bundle has no use for."""
     notebook = str(provenance.get("notebook") or "")
     version = str(provenance.get("nbdag") or "")
     python = str(provenance.get("python") or "")
@@ -78,7 +80,7 @@ def restore_script(
     names = "".join(f"        {name!r},\n" for name in dropped)
     return (
         header
-        + _indented(runtime_source(restorers))
+        + _indented(runtime_source(restorers, without))
         + f'\n    DATA_SHA256 = "{data_digest}"\n'
         + "\n    # Made on the way, and no longer in the session at its end.\n"
         + (f"    DROPPED = (\n{names}    )\n" if dropped else "    DROPPED = ()\n")
@@ -140,7 +142,12 @@ def code_literal(code: str) -> str:
 
 
 def _indented(text: str) -> str:
-    return "".join(f"    {line}" if line.strip() else line for line in text.splitlines(keepends=True))
+    """``text`` four columns to the right, but for what stands between triple quotes."""
+    pieces = text.split("'''")
+    for number in range(0, len(pieces), 2):
+        lines = pieces[number].splitlines(keepends=True)
+        pieces[number] = "".join(f"    {line}" if line.strip() else line for line in lines)
+    return "'''".join(pieces)
 
 
 def _one_line(text: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nbdag.errors import IntegrityError, OutputError
-from nbdag.model import Load, Plan
+from nbdag.model.plan import Load, Plan
 from nbdag.portable.bundlefile import digest_of_file
 from nbdag.portable.places import BundlePlace, Piece
 from nbdag.progress import Bytes, Progress, Silent

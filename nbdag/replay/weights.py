@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nbdag.errors import KernelProtocolError
-from nbdag.model import Covariable, SessionGraph
+from nbdag.model.graph import Covariable, SessionGraph
 from nbdag.replay.compression import USUAL_SPEEDS, Packing
 from nbdag.replay.verify import Commands
 

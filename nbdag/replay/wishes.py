@@ -11,7 +11,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nbdag.errors import UsageError
-from nbdag.model import Action, Cell, Diagnostic, Execution, Plan, SessionGraph, Severity
+from nbdag.model.findings import Diagnostic, Severity
+from nbdag.model.graph import SessionGraph
+from nbdag.model.notebook import Cell
+from nbdag.model.plan import Action, Plan
+from nbdag.model.trace import Execution
 from nbdag.replay.cost import CostModel
 from nbdag.replay.preferences import Preferences
 from nbdag.replay.problem import pose, select

@@ -21,13 +21,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nbdag.model import Diagnostic, Hazard, Reluctance, SessionGraph, Severity, Variable
+from nbdag.model.findings import Diagnostic, Severity
+from nbdag.model.graph import Hazard, Reluctance, SessionGraph
+from nbdag.model.trace import Variable
 from nbdag.portable.bundlefile import BundleDamaged, read_data
 from nbdag.portable.credentials import credential_in_text, known_form, known_form_in_bytes
 from nbdag.portable.places import BundlePlace
 from nbdag.portable.unpacking import PackedBlobDamaged, UnpackingReader
+from nbdag.replay.named_values import named_values
 
-TAKE_ALONG = "--with-credentials takes everything along"
+TAKE_ALONG = "--with-credentials takes all such things along"
 PIECE, MOST_PIECES = 8 << 20, 32  # bytes of one file of a bundle that are looked at, and at once
 OVERLAP = 8192
 SAMPLE = 4096
@@ -69,7 +72,8 @@ def withhold(
             others = [other for other in covariable.names if other not in reasons]
             also = f", and so does what shares its state: {', '.join(others)}" if others else ""
             message = f"{name} stays behind: {reasons[name]}{also}"
-            found.append(Diagnostic("credential", Severity.WARNING, message, hint=f"--store {name}; {TAKE_ALONG}"))
+            hint = f"to take it along: --store {name}; {TAKE_ALONG}"
+            found.append(Diagnostic("credential", Severity.WARNING, message, hint=hint))
     for step in graph.steps:
         reason = credential_in_code(step.code) if step.code else None
         if reason:
@@ -89,41 +93,10 @@ def credential_in_code(code: str) -> str | None:
         module = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    for name, text in _named_constants(module):
-        if credential_in_text(name, text):
+    for name, value in named_values(module):
+        if isinstance(value, ast.Constant) and isinstance(value.value, str) and credential_in_text(name, value.value):
             return f"the value of {name!r}"
     return None
-
-
-def _named_constants(module: ast.Module) -> Iterator[tuple[str, str]]:
-    """String constants with the name they are given: ``name = "..."``, ``f(name="...")``, ``{"name": "..."}``."""
-    for node in ast.walk(module):
-        if isinstance(node, ast.Assign):
-            for target in node.targets:
-                yield from _pair(_name_of(target), node.value)
-        elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and node.value is not None:
-            yield from _pair(_name_of(node.target), node.value)
-        elif isinstance(node, ast.keyword) and node.arg:
-            yield from _pair(node.arg, node.value)
-        elif isinstance(node, ast.Dict):
-            for key, value in zip(node.keys, node.values, strict=True):
-                if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                    yield from _pair(key.value, value)
-
-
-def _name_of(target: ast.expr) -> str:
-    if isinstance(target, ast.Name):
-        return target.id
-    if isinstance(target, ast.Attribute):
-        return target.attr
-    if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
-        return str(target.slice.value)
-    return ""
-
-
-def _pair(name: str, value: ast.expr) -> Iterator[tuple[str, str]]:
-    if name and isinstance(value, ast.Constant) and isinstance(value.value, str):
-        yield name, value.value
 
 
 def withhold_modules(process_state: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from nbdag import __version__
 from nbdag.analysis.session_files import write_file
-from nbdag.model import Verdict
+from nbdag.model.bundle import Verdict
 from nbdag.replay.verify import IDENTICAL
 from nbdag.saving.directory import LATEST, MEMORY
 from nbdag.saving.snapshots import Snapshot

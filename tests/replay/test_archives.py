@@ -8,6 +8,7 @@ import sys
 import zipfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,22 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     step = replay("made = 6 * 7", "made", cell="cell 2")
     bundle_of(folder, Session().run(CELLS), "big view", step, "small", out="bundle.pyz")
     return folder / "bundle.pyz"
+
+
+def test_an_archive_that_takes_the_place_of_another_meanwhile_is_not_mixed_up_with_it(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path := tmp_path / "bundle.pyz").write_bytes(archive.read_bytes())
+    opened = zipfile.ZipFile.__init__
+
+    def replaced(self: zipfile.ZipFile, *arguments: Any) -> None:
+        (tmp_path / "shorter").write_bytes(b"#!")
+        (tmp_path / "shorter").replace(path)
+        opened(self, *arguments)
+
+    whole = {name: piece[1:] for name, piece in archive_entries(str(archive)).items()}
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", replaced)
+    assert {name: piece[1:] for name, piece in archive_entries(str(path)).items()} == whole
 
 
 @pytest.mark.parametrize("python", interpreters().values(), ids=interpreters())

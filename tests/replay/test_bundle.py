@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgpack
 import pytest
 
 from nbdag.errors import IntegrityError, OutputError
 from nbdag.replay import bundle as bundles
-from nbdag.replay.bundle import publish
+from nbdag.replay import publishing
+from nbdag.replay.bundle import parts_without_use, publish
 from nbdag.replay.manifests import read_manifest
 from nbdag.replay.publishing import check_destination
 from nbdag.replay.script import code_literal
@@ -141,11 +143,46 @@ def test_a_disk_that_refuses_is_an_output_error(tmp_path: Path, monkeypatch: pyt
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device", "somewhere")
 
-    monkeypatch.setattr(bundles, "write_durably", full)
+    monkeypatch.setattr(bundles, "sync_tree", full)
     with pytest.raises(OutputError, match="No space left") as caught:
         bundle_of(tmp_path, Session().run("b = 2"), "b")
     assert caught.value.hint and contents(tmp_path / "bundle") == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bundle"]
+
+
+def test_every_file_and_directory_is_synced_before_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[str, bool]] = []
+
+    def note(path: Path) -> None:
+        synced.append((path.name, (tmp_path / "bundle").exists()))
+
+    monkeypatch.setattr(publishing, "sync", note)
+    bundle_of(tmp_path, Session().run(BIG), "a", "b")
+    paths = {path.name for path in (tmp_path / "bundle").rglob("*")}
+    before = {name for name, in_place in synced if not in_place}
+    assert paths <= before and "bundle" in before
+
+
+def test_a_script_has_the_modules_that_its_data_leads_to(tmp_path: Path) -> None:
+    bundle_of(tmp_path, Session().run("b = 1"), "b")
+    text = (tmp_path / "bundle" / "restore.py").read_text()
+    assert "class Replayer" not in text and "class UnpackingReader" not in text and "class Arrival" not in text
+    content: dict[str, Any] = {"groups": [], "fallbacks": b"", "history": b"", "process_state": {}, "provenance": {}}
+    everything = parts_without_use(content, replays=False)
+    changes: list[tuple[dict[str, Any], set[str]]] = [
+        ({"history": b"x"}, {"history"}),
+        ({"fallbacks": {"blob": "x", "size": 1}}, {"replaying"}),
+        ({"provenance": {"save": {"at": 1}}}, {"journal"}),
+        ({"process_state": {"cwd": "/"}}, {"process_state"}),
+        ({"process_state": {"modules": {}}}, {"process_state", "local_modules"}),
+        ({"process_state": {"warnings": {}}}, {"process_state", "library_state"}),
+        ({"groups": [{"head": b"", "regions": [{"codec": "zlib"}]}]}, {"unpacking"}),
+    ]
+    for change, needed in changes:
+        assert everything - parts_without_use({**content, **change}, replays=False) == needed
+    assert everything - parts_without_use(content, replays=True) == {"replaying"}
 
 
 # ------------------------------------------------------------------------------------------------ damage

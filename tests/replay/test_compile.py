@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from nbdag.errors import OutputError
-from nbdag.model import Action, Comparison, Decision, Load, Plan, SessionGraph, Verdict
+from nbdag.model.bundle import Comparison, Verdict
+from nbdag.model.graph import SessionGraph, Step
+from nbdag.model.plan import Action, Decision, Load, Plan
+from nbdag.model.trace import Trace, ValueKind, Variable
 from nbdag.replay import verify
-from nbdag.replay.compile import repair, without_storage
+from nbdag.replay.compile import imported, repair, without_storage
 from nbdag.replay.planner import Preferences
 from nbdag.replay.staging import Staging
 from nbdag.replay.verify import compare, incomparable
@@ -48,6 +51,13 @@ def test_what_differs_both_ways_is_not_tried_for_ever() -> None:
     tried: set[tuple[str, Action]] = {("x", Action.REPLAY)}
     different = (Comparison("x", "different"),)
     assert repair(plan(decided("x", Action.STORE)), SessionGraph((), ()), different, Preferences(), tried) is None
+
+
+def test_a_class_that_an_import_gives_is_never_stored_instead() -> None:
+    step = Step(0, 0, "from tqdm.auto import tqdm, SIZES", 1, 0.1, (), (), ("SIZES", "tqdm"), definition=True)
+    variables = (Variable("tqdm", "type", ValueKind.DATA, 0), Variable("SIZES", "dict", ValueKind.DATA, 1))
+    trace = Trace("3.11", "cpython", "", "", (), variables)
+    assert imported(SessionGraph((step,), ()), trace) == {"tqdm"}  # what SIZES holds can be stored
 
 
 def test_a_group_that_turns_out_not_to_be_storable_is_marked() -> None:

@@ -7,7 +7,8 @@ from math import inf
 
 import pytest
 
-from nbdag.model import Action, Explanation, Hazard, Reluctance, SessionGraph
+from nbdag.model.graph import Hazard, Reluctance, SessionGraph
+from nbdag.model.plan import Action, Explanation
 from nbdag.replay.cost import CostModel
 from nbdag.replay.explain import explain, explain_all, with_labels
 from nbdag.replay.planner import make_plan

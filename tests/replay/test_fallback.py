@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 
 from nbdag.errors import PlanError
-from nbdag.model import Load, Replay, SessionGraph, Version
+from nbdag.model.graph import SessionGraph, Version
+from nbdag.model.plan import Load, Replay
 from nbdag.replay.cost import CostModel
 from nbdag.replay.fallback import Fallbacks, fallbacks
 from nbdag.replay.planner import Preferences, make_plan

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbdag.model import Execution, Outcome, StatementRun, Trace, ValueKind, Variable
+from nbdag.model.trace import Execution, Outcome, StatementRun, Trace, ValueKind, Variable
 from nbdag.portable.msgpack import unpack
 from nbdag.replay.history import STRUCK, WITHHELD, History, struck_out
 
@@ -47,6 +47,13 @@ def test_what_looks_like_a_credential_is_struck_out_in_its_place(
     assert (found, places) == (clean, frozenset(lines))
     assert "hunter2" not in found and TOKEN not in found
     assert found.count("\n") == source.count("\n")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_are_counted_as_python_does(end: str) -> None:
+    # x = "é"      password = "hunter2"      the carriage return ends a line for Python, wherever it stands
+    clean, _ = struck_out(f'x = "é"{end}y = {{"é": "é", "password": "hunter2"}}\nz = 1')
+    assert "hunter2" not in clean and clean.count('"é"') == 3
 
 
 @given(st.text(), st.sampled_from(["x = 1", "password = 'hunter2'", "f(password='hunter2')", "%env A=b"]))

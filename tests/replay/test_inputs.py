@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from nbdag.errors import PlanError
-from nbdag.model import Bundle, FileUse, Load, Plan
+from nbdag.model.bundle import Bundle
+from nbdag.model.plan import Load, Plan
+from nbdag.model.trace import FileUse
 from nbdag.replay.inputs import LARGEST_CARRIED, carried_inputs
 from nbdag.replay.manifests import earlier_choices
 from nbdag.replay.planner import Preferences

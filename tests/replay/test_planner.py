@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbdag.errors import PlanError
-from nbdag.model import Action, Covariable, Hazard, Load, Reluctance, Replay, SessionGraph, Step, ValueKind, Version
+from nbdag.model.graph import Covariable, Hazard, Reluctance, SessionGraph, Step, Version
+from nbdag.model.plan import Action, Load, Replay
+from nbdag.model.trace import ValueKind
 from nbdag.replay.comparisons import by_cell, comparisons
 from nbdag.replay.cost import CostModel
 from nbdag.replay.demands import impossible_steps

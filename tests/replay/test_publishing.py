@@ -105,6 +105,24 @@ def test_what_a_killed_compilation_left_is_removed_and_what_others_do_is_not(tmp
     assert not work.exists()
 
 
+def test_a_workspace_that_another_compilation_took_for_abandoned_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = publishing._locked
+    taken: list[Path] = []
+
+    def late(path: Path) -> int | None:
+        if not taken:
+            taken.append(path.parent)
+            shutil.rmtree(path.parent)
+        return locked(path)
+
+    monkeypatch.setattr(publishing, "_locked", late)
+    with workspace(tmp_path / "bundle") as work:
+        assert work.is_dir() and taken and work not in taken
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_bundle_that_was_moved_aside_for_a_moment_is_put_back(tmp_path: Path) -> None:
     out = tmp_path / "bundle"
     (tmp_path / ".bundle.old-abc" / "bundle").mkdir(parents=True)

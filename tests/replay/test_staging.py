@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nbdag.model import Load
+from nbdag.model.plan import Load
 from nbdag.portable.blobs import Writing
 from nbdag.portable.encode import INLINE_LIMIT, write_group
 from nbdag.replay.bundle import Form, write_bundle

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nbdag.errors import KernelProtocolError
-from nbdag.model import SessionGraph
+from nbdag.model.graph import SessionGraph
 from nbdag.portable.encode import weigh_group
 from nbdag.replay.compression import Packing
 from nbdag.replay.weights import with_packed_sizes

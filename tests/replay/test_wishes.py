@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nbdag.errors import UsageError
-from nbdag.model import Cell, Execution, Hazard, Outcome, Reluctance
+from nbdag.model.graph import Hazard, Reluctance
+from nbdag.model.notebook import Cell
+from nbdag.model.trace import Execution, Outcome
 from nbdag.replay.cost import CostModel
 from nbdag.replay.preferences import Preferences
 from nbdag.replay.wishes import (

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from nbdag.model import Reluctance, SessionGraph, ValueKind, Variable
+from nbdag.model.graph import Reluctance, SessionGraph
+from nbdag.model.trace import ValueKind, Variable
 from nbdag.replay.withhold import credential_in_code, credentials_in_bundle, withhold, withhold_modules
 from tests.portable.session import Session
 from tests.replay.test_planner import session

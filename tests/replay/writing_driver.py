@@ -28,7 +28,7 @@ SIZE = 200_000
 
 def compile_version(out: Path, version: int) -> None:
     """What a compilation does with the disk: a workspace, blobs into it, a candidate, and its publication."""
-    from nbdag.model import Load
+    from nbdag.model.plan import Load
 
     session = Session().run(f"v = {version}\nbig = bytearray(b'%08d' % {version} * {SIZE // 8})\ntext = 'x' * {SIZE}")
     with publishing.workspace(out) as work:

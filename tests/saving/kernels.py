@@ -15,7 +15,7 @@ from nbdag.analysis.agent_client import KernelAgent
 from nbdag.analysis.live import start_recording
 from nbdag.saving import autosave
 from nbdag.saving.directory import locked
-from tests.portable.test_agent_kernel import Kernel
+from tests.portable.agent_kernel import Kernel
 
 
 class SavingKernel(Kernel):
@@ -32,6 +32,13 @@ class SavingKernel(Kernel):
     def begin(self) -> dict[str, Any]:
         """From now on."""
         return autosave.begin(self.agent, self.saves, every=self.every, **self.options)
+
+    def save_once(self, source: str) -> None:
+        """Run ``source`` and have it saved; what comes after that is not saved by itself for an hour."""
+        self.every = 3600.0
+        self.cell(source)
+        self.begin()
+        self.wait(lambda status: status["saves"] == 1)
 
     @property
     def pid(self) -> int:

@@ -96,10 +96,7 @@ def test_a_name_that_is_defined_anew_is_not_taken_from_the_save_before(kernel: S
 
 @linux
 def test_a_kernel_that_is_told_to_end_saves_once_more(kernel: SavingKernel) -> None:
-    kernel.every = 3600.0
-    kernel.cell("x = 1")
-    kernel.begin()
-    kernel.wait(lambda status: status["saves"] == 1)
+    kernel.save_once("x = 1")
     kernel.cell("x = 2\nys = [x]")
     os.kill(kernel.pid, signal.SIGTERM)
     assert kernel.manager.provisioner.process.wait(timeout=60) == -signal.SIGTERM
@@ -112,10 +109,7 @@ def test_a_kernel_that_is_told_to_end_saves_once_more(kernel: SavingKernel) -> N
 
 @linux
 def test_a_kernel_that_is_told_to_end_in_the_middle_of_a_cell_says_so(kernel: SavingKernel) -> None:
-    kernel.every = 3600.0
-    kernel.cell("x = 1")
-    kernel.begin()
-    kernel.wait(lambda status: status["saves"] == 1)
+    kernel.save_once("x = 1")
     kernel.client.execute("x = 2\nimport time\nfor i in range(1000): time.sleep(0.05)")
     time.sleep(1.0)
     os.kill(kernel.pid, signal.SIGTERM)
@@ -138,10 +132,7 @@ def test_workers_that_the_session_forks_end_as_ever(kernel: SavingKernel) -> Non
 
 @linux
 def test_a_kernel_that_is_shut_down_saves_once_more(kernel: SavingKernel) -> None:
-    kernel.every = 3600.0
-    kernel.cell("x = 1")
-    kernel.begin()
-    kernel.wait(lambda status: status["saves"] == 1)
+    kernel.save_once("x = 1")
     kernel.cell("x = 2")
     kernel.manager.shutdown_kernel(now=False)
     kernel.leave()

@@ -46,6 +46,7 @@ from nbdag.portable.objects import (
     is_session_class,
     mro_of,
     slot_descriptors,
+    stream_behind,
 )
 
 
@@ -99,8 +100,19 @@ def encode_reduced(obj: Any) -> Encoded:
     parts = list(reduced)
     children: List[Any] = [canonical_label(cls)]
     for index, part in enumerate(parts):
-        children.append(list(part) if index in (3, 4) and part is not None else part)
+        if index in (3, 4) and part is not None:
+            part = list(part)
+        elif index == 2 and type(part) is dict and not hasattr(cls, "keys"):
+            part = list(sorted_attributes(part))  # made of a set of slots, it is in another order in every process
+        children.append(part)
     return ("reduced",), children
+
+
+def _encode_exception(obj: Any) -> Encoded:
+    """As it reduces itself, and what it came from, which its pickle leaves out."""
+    head, children = encode_reduced(obj)
+    links = [obj.__cause__, obj.__context__, bool(obj.__suppress_context__)]
+    return (*head, "exception"), [*children, *links]
 
 
 def _has_default_reduction(cls: type) -> bool:
@@ -161,10 +173,38 @@ def _encode_generator(obj: Any) -> Encoded:
     locals_held = [
         part for part in held if part is not code and not (type(part) is types.FunctionType and part.__code__ is code)
     ]
+    while locals_held and locals_held[-1] is None:  # "no exception is being handled": once there was one, or never
+        locals_held.pop()
     return ("generator", obj.__qualname__, sys.version_info[:2], frame.f_lasti), locals_held
 
 
+def _standard_stream(obj: Any) -> str:
+    """ "stdin", "stdout" or "stderr"; "" for all else."""
+    for name in ("stdin", "stdout", "stderr"):
+        if obj is not None and (obj is getattr(sys, name, None) or obj is getattr(sys, "__%s__" % name, None)):
+            return name
+    return ""
+
+
+def _encode_function(obj: Any) -> Encoded:
+    stream = stream_behind(obj)
+    return encode_function(obj) if stream is None else _encode_stream_method("write", stream)
+
+
+def _encode_stream_method(name: str, stream: Any) -> Encoded:
+    return ("builtin method", name), [stream]
+
+
+def _encode_method(obj: Any) -> Encoded:
+    if _standard_stream(obj.__self__):  # of Jupyter's streams in Python, of others in C
+        return _encode_stream_method(obj.__func__.__name__, obj.__self__)
+    return ("method", obj.__func__.__name__), [obj.__func__, obj.__self__]
+
+
 def _encode_file(obj: Any) -> Encoded:
+    stream = _standard_stream(obj)
+    if stream:
+        return ("standard stream", stream), []
     name = getattr(obj, "name", None)
     if obj.closed:
         return ("closed file", str(name)), []
@@ -199,8 +239,8 @@ def _encode_mapped(obj: Any) -> Encoded:
 
 
 EXACT_ENCODERS: Dict[type, EncoderOf] = {
-    types.FunctionType: encode_function,
-    types.MethodType: lambda obj: (("method", obj.__func__.__name__), [obj.__func__, obj.__self__]),
+    types.FunctionType: _encode_function,
+    types.MethodType: _encode_method,
     types.BuiltinFunctionType: _encode_builtin,
     types.MethodWrapperType: lambda obj: (("builtin method", obj.__name__), [obj.__self__]),
     types.MethodDescriptorType: encode_repr,
@@ -321,6 +361,8 @@ def _encoder_of(cls: type) -> EncoderOf:
         encoder = BASE_ENCODERS.get(label) or LIBRARY_ENCODERS.get(label) or TABLE_ENCODERS.get(label)
         if encoder is not None:
             return encoder
+    if BaseException in mro_of(cls):
+        return _encode_exception
     if class_module(cls) == "itertools":
         raise Incomparable("iterator")  # pickles before 3.14 only, with a warning that the user would see
     return encode_instance if _has_default_reduction(cls) else encode_reduced

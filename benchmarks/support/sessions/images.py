@@ -20,7 +20,14 @@ picture = PIL.Image.fromarray(pixels)
 # %% opened: PIL.PngImagePlugin.PngImageFile
 picture.save("a.png")
 opened = PIL.Image.open("a.png")
-# probe: opened.format, opened.tobytes()
+# probe: opened.format, opened.tobytes(), opened.text, opened.filename
+
+# %% film: PIL.GifImagePlugin.GifImageFile
+shades = [PIL.Image.new("L", (8, 8), shade) for shade in (0, 50, 100, 150)]
+shades[0].save("a.gif", save_all=True, append_images=shades[1:])
+film = PIL.Image.open("a.gif")
+film.seek(2)
+# probe: film.n_frames, film.tell(), [(film.seek(n), film.convert("L").getpixel((0, 0))) for n in (3, 0, 2)]
 
 # %% pen: PIL.ImageDraw.ImageDraw
 pen = PIL.ImageDraw.Draw(picture)
@@ -54,6 +61,6 @@ key = cv2.KeyPoint(1.0, 2.0, 3.0)
 orb = cv2.ORB_create(50)
 # probe: orb.getMaxFeatures()
 
-# %% film: cv2.VideoCapture
-film = cv2.VideoCapture()
-# probe: film.isOpened()
+# %% capture: cv2.VideoCapture
+capture = cv2.VideoCapture()
+# probe: capture.isOpened()

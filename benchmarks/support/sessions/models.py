@@ -49,7 +49,7 @@ units = pint.UnitRegistry()
 
 # %% length: pint.Quantity
 length = 3 * units.km
-# probe: length.to("m").magnitude
+# probe: length.to("m").magnitude, length._REGISTRY is units
 
 # %% far: astropy.units.Quantity
 far = 3 * astropy.units.km

@@ -212,6 +212,13 @@ except ValueError as error:
     failure = error
 # probe: failure.args
 
+# %% caused: KeyError (raised from another)
+try:
+    raise KeyError("outer") from failure
+except KeyError as error:
+    caused = error
+# probe: caused.args, caused.__cause__ is failure, caused.__suppress_context__
+
 # %% generic: types.GenericAlias
 generic = list[int]
 # probe: generic.__origin__ is list, generic.__args__ == (int,)

@@ -113,6 +113,11 @@ price = decimal.Decimal("19.990")
 context = decimal.Context(prec=5, rounding=decimal.ROUND_DOWN)
 # probe: context.prec, str(context.divide(decimal.Decimal(2), decimal.Decimal(3)))
 
+# %% current: decimal.Context (that of the session)
+current = decimal.getcontext()
+current.prec = 28
+# probe: current is decimal.getcontext(), current.prec
+
 # %% third: fractions.Fraction
 third = fractions.Fraction(1, 3)
 # probe: str(third + 1)

@@ -30,7 +30,7 @@ soup = bs4.BeautifulSoup("<p>One<p>Two", "html.parser")
 
 # %% tag: bs4.element.Tag
 tag = soup.p
-# probe: tag.name, tag.text
+# probe: tag.name, tag.text, tag is soup.p, tag.parent is soup
 
 # %% session: requests.Session
 session = requests.Session()

@@ -10,6 +10,7 @@ functions that refer to themselves through one are no problem.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import types
 from typing import Any, Dict, List, Mapping, Optional, Tuple
@@ -17,7 +18,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from nbdag.portable.codecs.classes import reduce_class_by_source
 from nbdag.portable.codecs.imported import found_in, is_importable, is_made_in_session
 from nbdag.portable.encoder import RESTORERS_MODULE, GroupEncoder, Refused, belongs_to_nbdag
-from nbdag.portable.objects import is_handmade_module, is_in_body_of, registered_with
+from nbdag.portable.objects import is_handmade_module, is_in_body_of, registered_with, stream_behind
 
 CellType = type((lambda cell: lambda: cell)(0).__closure__[0])  # type: ignore[index]
 MAIN = "__main__"
@@ -82,6 +83,9 @@ def function_state(function: Any) -> Dict[str, Any]:
 
 def _reduce_library_function(function: Any, encoder: GroupEncoder) -> Any:
     """A function of an imported module: by name, if it can be found there."""
+    stream = stream_behind(function)
+    if stream is not None:
+        return getattr, (stream, "write")
     if is_made_in_session(sys.modules.get(function.__globals__.get("__name__", "")), encoder):
         raise Refused(function, "a function of a module that no import gives")
     module = function.__globals__.get("__name__")
@@ -100,7 +104,8 @@ def _reduce_library_function(function: Any, encoder: GroupEncoder) -> Any:
         if place is not None:
             encoder.modules.add(module)
             cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))  # noqa: B905
-            arguments = (module, place.name, function.__code__.co_firstlineno, place.ordinal, place.text, cells)
+            digest = hashlib.sha256(place.text.encode("utf-8", "surrogatepass")).hexdigest()  # 190 kB of text
+            arguments = (module, place.name, function.__code__.co_firstlineno, place.ordinal, digest, cells)
             return (
                 encoder.restorer("library_function"),
                 arguments,
@@ -212,6 +217,10 @@ def reduce_class(kind: Any, encoder: GroupEncoder) -> Any:
                 NotImplemented if kind in (type(None), type(NotImplemented), type(...)) else _by_example(kind, encoder)
             )
         if module in sys.modules and "<locals>" not in kind.__qualname__:
+            other = next((key for key, item in list(vars(sys.modules[module]).items()) if item is kind), None)
+            if other is not None:  # functools._CacheInfo calls itself CacheInfo
+                encoder.modules.add(module)
+                return encoder.restorer("attribute"), (module, other)
             raise Refused(kind, "a class that %s no longer knows under its name" % module)
     within = _name_within(kind, encoder)
     if within is not None:

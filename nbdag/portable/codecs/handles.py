@@ -19,11 +19,13 @@ def choose_handle_codec(kind: type, encoder: GroupEncoder) -> Any:
     sqlite = sys.modules.get("sqlite3")
     if sqlite is not None and kind is sqlite.Connection:
         return _reduce_database
+    if sqlite is not None and kind is sqlite.Cursor:
+        return _reduce_cursor
     return None
 
 
 def _reduce_database(value: Any, encoder: GroupEncoder) -> Any:
-    """A connection to a file, if nothing is in it that only this process has: it can be opened again."""
+    """A connection to a file or to memory, if nothing is in it that only this process has."""
     cursor_of = sys.modules["sqlite3"].Cursor
 
     def ask(question: str, connection: Any = value) -> Any:
@@ -52,11 +54,40 @@ def _reduce_database(value: Any, encoder: GroupEncoder) -> Any:
         except Exception:  # closed
             pass
     path = databases[0][2] if databases else ""
-    if len(databases) != 1 or not path or temporary or own_functions or collations[0] != collations[1]:
+    if len(databases) != 1 or temporary or own_functions or collations[0] != collations[1]:
         raise Refused(value, "an open database connection belongs to its process")
     if value.in_transaction:
         raise Refused(value, "the database has changes that are not committed")
+    if not path:
+        arguments = (_content_of_database(value), value.isolation_level, value.row_factory, factory)
+        return encoder.restorer("database_in_memory"), arguments
     return encoder.restorer("database"), (path, value.isolation_level, value.row_factory, factory)
+
+
+def _content_of_database(value: Any) -> bytes:
+    """A database in memory as the bytes of a file."""
+    if hasattr(value, "serialize"):  # since Python 3.11
+        content: bytes = value.serialize()
+        return content
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "copy.db")
+        copy = sys.modules["sqlite3"].connect(path)
+        try:
+            value.backup(copy)
+        finally:
+            copy.close()
+        with open(path, "rb") as file:
+            return file.read()
+
+
+def _reduce_cursor(value: Any, encoder: GroupEncoder) -> Any:
+    """A cursor that has not been used."""
+    if value.description is not None or value.rowcount != -1 or value.lastrowid:
+        raise Refused(value, "a cursor that was used belongs to its process")
+    state = (value.arraysize, value.row_factory)
+    return encoder.restorer("database_cursor"), (value.connection, *state)
 
 
 def _reduce_stream(value: Any, encoder: GroupEncoder) -> Any:
@@ -91,9 +122,22 @@ def _reduce_handle(value: Any, encoder: GroupEncoder) -> Any:
         position = value.tell()
     except (OSError, ValueError) as error:
         raise Refused(value, "its position cannot be told (%s)" % error) from None
+    if id(value) in encoder.embedded:
+        return encoder.restorer("content"), (name, os.path.abspath(name), content_of_open(value), position)
     if not os.path.exists(name):
         raise Refused(value, "the file it has open is gone")
     return encoder.restorer("handle"), (how, name, os.path.abspath(name), mode, shown, form, position)
+
+
+def content_of_open(value: Any) -> bytes:
+    """All bytes of an open file; it stays where it stands."""
+    position = value.tell()
+    try:
+        value.seek(0)
+        content: bytes = value.read()
+    finally:
+        value.seek(position)
+    return content
 
 
 def _mode_of(raw: io.FileIO) -> str:

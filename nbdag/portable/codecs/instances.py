@@ -7,7 +7,8 @@ When a structure is too deep for recursion, every node is first made without att
 pickling one never pickles the next. Only for classes whose instances do not need their attributes to be hashed or
 compared. And a ``__dict__`` that somebody else holds too stays that very dict: pickle would copy its items. Where the
 class watches its attributes (``__getattr__``, ``__getattribute__``) none of its code runs: pickle would ask it for
-``__setstate__`` before there is any state, and a proxy that asks what it stands for never ends.
+``__setstate__`` before there is any state, and a proxy that asks what it stands for never ends. A library's class is
+taken apart so only where that is shown.
 """
 
 from __future__ import annotations
@@ -35,9 +36,11 @@ def choose_instance_codec(kind: type, encoder: GroupEncoder) -> Any:
     """Take instances with pickle's default form apart: all if the encoder works flat, else those that share a dict."""
     if kind in copyreg.dispatch_table or issubclass(kind, type):
         return None
+    if issubclass(kind, BaseException):
+        return _reduce_exception
     if kind.__reduce_ex__ is not object.__reduce_ex__ or kind.__reduce__ is not object.__reduce__:
         return None
-    if is_session_class(kind) and _watches_attributes(kind):
+    if _watches_attributes(kind) and (is_session_class(kind) or _asks_for_ever(kind)):
         return _reduce_raw
     if (kind.__module__, kind.__name__) in LOSING_STATE:
         return _reduce_raw
@@ -61,6 +64,18 @@ def _watches_attributes(kind: type) -> bool:
     )
 
 
+def _asks_for_ever(kind: type) -> bool:
+    """Whether an instance without attributes looks for ``__setstate__`` without end (the file of a tqdm bar)."""
+    builtin: Any = next(base for base in mro_of(kind) if not is_heap_type(base))
+    try:
+        getattr(builtin.__new__(kind), "__setstate__", None)
+    except RecursionError:
+        return True
+    except Exception:
+        return False
+    return False
+
+
 def _reduce_raw(value: Any, encoder: GroupEncoder) -> Any:
     kind = type(value)
     slots = {}
@@ -78,6 +93,20 @@ def _reduce_raw(value: Any, encoder: GroupEncoder) -> Any:
         encoder.finish_later("raw_state", value, state)
         return make, arguments
     return make, arguments, state, None, None, encoder.restorer("raw_state")
+
+
+def _reduce_exception(value: Any, encoder: GroupEncoder) -> Any:
+    """With what it came from (``raise A from b``); one of the session's classes without calling its ``__init__``."""
+    links = (value.__cause__, value.__context__, value.__suppress_context__)
+    if links != (None, None, False):
+        encoder.finish_later("exception_links", value, links)
+    kind: Any = type(value)
+    if not is_session_class(kind) or kind.__reduce_ex__ is not object.__reduce_ex__:
+        return NotImplemented
+    builtin = next(base for base in mro_of(kind) if not is_heap_type(base))
+    if kind.__reduce__ is not builtin.__reduce__ or builtin.__basicsize__ != BaseException.__basicsize__:
+        return NotImplemented  # an OSError keeps more than its arguments
+    return encoder.restorer("exception"), (kind, value.args), dict(instance_dict(value) or {}) or None
 
 
 class _Alone:

@@ -25,7 +25,16 @@ def choose_plain_codec(kind: type, encoder: GroupEncoder) -> Any:
     """Paths, memoryviews, properties, proxies, dict views, counters, weak references, bound methods, caches, locks."""
     if issubclass(kind, pathlib.PurePath):
         return _reduce_path if kind.__module__.partition(".")[0] == "pathlib" else None
+    if kind.__module__ == "decimal" and kind.__name__ == "Context":
+        return _reduce_decimal_context
     return PLAIN_REDUCERS.get(kind)
+
+
+def _reduce_decimal_context(value: Any, encoder: GroupEncoder) -> Any:
+    """``ctx = getcontext()`` stays the context that counts: ``ctx.prec = 5`` has an effect."""
+    if value is sys.modules["decimal"].getcontext():
+        return encoder.restorer("decimal_context"), (value.copy(),)
+    return NotImplemented
 
 
 def _reduce_path(value: Any, encoder: GroupEncoder) -> Any:
@@ -86,6 +95,18 @@ def _reduce_weakref(value: Any, encoder: GroupEncoder) -> Any:
     if target is None:
         return encoder.restorer("dead_weakref"), ()
     return encoder.restorer("weakref"), (target,)
+
+
+def _reduce_proxy(value: Any, encoder: GroupEncoder) -> Any:
+    """A weak proxy: pickle would take what it stands for, and make one object of the two."""
+    try:
+        target = value.__reduce_ex__.__self__
+    except Exception:
+        raise Refused(value, "a weak proxy whose object is gone") from None
+    kind: Any = type(value)
+    if kind.__repr__(value).rpartition(" at ")[2].rstrip(">") != "0x%x" % id(target):
+        raise Refused(value, "a weak proxy of something that hides itself")
+    return weakref.proxy, (target,)
 
 
 def _reduce_method(value: Any, encoder: GroupEncoder) -> Any:
@@ -164,6 +185,8 @@ PLAIN_REDUCERS: Dict[Any, Any] = {
     types.MappingProxyType: _reduce_mappingproxy,
     itertools.count: _reduce_count,
     weakref.ref: _reduce_weakref,
+    weakref.ProxyType: _reduce_proxy,
+    weakref.CallableProxyType: _reduce_proxy,
     types.MethodType: _reduce_method,
     type(functools.lru_cache()(len)): _reduce_cache,
     **dict.fromkeys(DICT_VIEWS, _reduce_dict_view),

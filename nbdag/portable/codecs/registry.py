@@ -15,9 +15,14 @@ from nbdag.portable.codecs.figures import choose_figure_codec
 from nbdag.portable.codecs.frames import choose_frame_codec
 from nbdag.portable.codecs.handles import choose_handle_codec
 from nbdag.portable.codecs.instances import choose_instance_codec
+from nbdag.portable.codecs.mapped import choose_mapped_codec
+from nbdag.portable.codecs.markup import choose_markup_codec
 from nbdag.portable.codecs.moments import choose_moment_codec
+from nbdag.portable.codecs.pictures import choose_picture_codec
 from nbdag.portable.codecs.plain import choose_plain_codec
+from nbdag.portable.codecs.quantities import choose_quantity_codec
 from nbdag.portable.codecs.refused import choose_refused_codec
+from nbdag.portable.codecs.soups import choose_soup_codec
 from nbdag.portable.codecs.sparse import choose_sparse_codec
 from nbdag.portable.codecs.tables import choose_table_codec
 from nbdag.portable.codecs.tensors import choose_tensor_codec
@@ -31,6 +36,11 @@ CODECS: Tuple[Callable[[type, Any], Any], ...] = (
     choose_tensor_codec,
     choose_table_codec,
     choose_figure_codec,
+    choose_picture_codec,
+    choose_soup_codec,
+    choose_mapped_codec,
+    choose_markup_codec,
+    choose_quantity_codec,
     choose_plain_codec,
     choose_handle_codec,
     choose_refused_codec,

@@ -58,13 +58,14 @@ def restore_function(loading: Any, text: str, name: str, line: int, ordinal: int
     return _function_over(code, loading.namespace, cells)
 
 
-def restore_library_function(module: str, name: str, line: int, ordinal: int, text: str, cells: Any) -> Any:
+def restore_library_function(module: str, name: str, line: int, ordinal: int, digest: str, cells: Any) -> Any:
     """A function that was made inside a library: from the library's own text here, if it is the same text."""
+    import hashlib
     import linecache
 
     from_here = restore_module(module)
-    here = "".join(linecache.getlines(getattr(from_here, "__file__", None) or ""))
-    if here != text:
+    text = "".join(linecache.getlines(getattr(from_here, "__file__", None) or ""))
+    if hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() != digest:
         raise ImportError("%s is another version here, and a function made inside it was stored" % module)
     code = pick_code(text, from_here.__file__, name, line, ordinal, ())
     return _function_over(code, from_here.__dict__, cells)

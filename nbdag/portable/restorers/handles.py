@@ -45,6 +45,25 @@ def restore_handle(how: str, name: str, absolute: str, mode: str, shown: Any, fo
     return handle
 
 
+def restore_content(name: str, absolute: str, content: bytes, position: int) -> Any:
+    """The file if it is here with this content, else the content in memory, open at ``position``."""
+    import io
+
+    for path in (name, absolute):
+        try:
+            with open(path, "rb") as file:
+                if os.fstat(file.fileno()).st_size != len(content) or file.read() != content:
+                    continue
+        except OSError:
+            continue
+        found: Any = open(path, "rb")  # noqa: SIM115
+        found.seek(position)
+        return found
+    memory = io.BytesIO(content)
+    memory.seek(position)
+    return memory
+
+
 def _write_only(path: str) -> Any:
     """An existing file, opened for writing and left as it is."""
     import io
@@ -71,3 +90,32 @@ def restore_database(path: str, isolation: Any, row_factory: Any, text_factory: 
     connection.row_factory = row_factory
     connection.text_factory = text_factory
     return connection
+
+
+def restore_database_in_memory(content: bytes, isolation: Any, row_factory: Any, text_factory: Any) -> Any:
+    """A connection to a database in memory with this content."""
+    import sqlite3
+    import tempfile
+
+    connection = sqlite3.connect(":memory:", isolation_level=isolation)
+    if content:
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "copy.db")
+            with open(path, "wb") as file:
+                file.write(content)
+            copy = sqlite3.connect(path)
+            try:
+                copy.backup(connection)
+            finally:
+                copy.close()
+    connection.row_factory = row_factory
+    connection.text_factory = text_factory
+    return connection
+
+
+def restore_database_cursor(connection: Any, size: int, row_factory: Any) -> Any:
+    """A cursor over a connection that nothing was asked through yet."""
+    cursor = connection.cursor()
+    cursor.arraysize = size
+    cursor.row_factory = row_factory
+    return cursor

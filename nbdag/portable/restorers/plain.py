@@ -80,6 +80,16 @@ def restore_method(function: Any, owner: Any) -> Any:
     return types.MethodType(function, owner)
 
 
+def restore_decimal_context(state: Any) -> Any:
+    """The context that counts in this thread, as ``state`` says."""
+    import decimal
+
+    context = decimal.getcontext()
+    for name in ("prec", "rounding", "Emin", "Emax", "capitals", "clamp", "flags", "traps"):
+        setattr(context, name, getattr(state, name))
+    return context
+
+
 def restore_lru_cache(function: Any, maxsize: Any, typed: bool) -> Any:
     """An empty cache around ``function``."""
     import functools
@@ -101,6 +111,18 @@ def restore_lock(reentrant: bool) -> Any:
     import threading
 
     return threading.RLock() if reentrant else threading.Lock()
+
+
+def restore_exception(kind: Any, arguments: Any) -> Any:
+    """An exception with these arguments, whatever its class wants to be called with."""
+    made = kind.__new__(kind)
+    made.args = arguments
+    return made
+
+
+def restore_exception_links(value: Any, links: Any) -> None:
+    """What an exception came from."""
+    value.__cause__, value.__context__, value.__suppress_context__ = links
 
 
 def restore_raw_instance(kind: Any) -> Any:

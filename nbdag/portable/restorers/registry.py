@@ -54,15 +54,43 @@ from nbdag.portable.restorers.frames import (
     restore_sparse_column,
     restore_text,
 )
-from nbdag.portable.restorers.handles import restore_database, restore_handle, restore_stream
+from nbdag.portable.restorers.handles import (
+    restore_content,
+    restore_database,
+    restore_database_cursor,
+    restore_database_in_memory,
+    restore_handle,
+    restore_stream,
+)
+from nbdag.portable.restorers.mapped import (
+    restore_mapped_collection_state,
+    restore_mapped_column,
+    restore_mapped_engine,
+    restore_mapped_session,
+    restore_mapped_session_maker,
+    restore_mapped_session_state,
+    restore_mapped_table,
+)
 from nbdag.portable.restorers.mappings import restore_file_mapping, restore_window
+from nbdag.portable.restorers.markup import restore_markup_document, restore_markup_node, restore_markup_tree
 from nbdag.portable.restorers.moments import restore_moment, restore_period, restore_pytz_zone
+from nbdag.portable.restorers.pictures import (
+    restore_picture,
+    restore_picture_again,
+    restore_picture_core,
+    restore_picture_pen,
+    restore_picture_pen_state,
+    restore_picture_state,
+)
 from nbdag.portable.restorers.plain import (
     restore_additions,
     restore_cached_property,
     restore_count,
     restore_dead_weakref,
+    restore_decimal_context,
     restore_dict_view,
+    restore_exception,
+    restore_exception_links,
     restore_figure_number,
     restore_lock,
     restore_lru_cache,
@@ -77,6 +105,8 @@ from nbdag.portable.restorers.plain import (
     restore_state,
     restore_weakref,
 )
+from nbdag.portable.restorers.quantities import restore_quantity
+from nbdag.portable.restorers.soups import restore_soup_state, restore_soup_tag, restore_soup_text
 from nbdag.portable.restorers.sparse import restore_sparse
 from nbdag.portable.restorers.tables import restore_polars_frame, restore_polars_objects, restore_polars_series
 from nbdag.portable.restorers.tensors import (
@@ -101,16 +131,22 @@ RESTORERS: Dict[str, Callable[..., Any]] = {
     "cell": restore_cell,
     "cell_contents": restore_cell_contents,
     "class_attributes": restore_class_attributes,
+    "content": restore_content,
     "count": restore_count,
     "database": restore_database,
+    "database_cursor": restore_database_cursor,
+    "database_in_memory": restore_database_in_memory,
     "datetime_index": restore_datetime_index,
     "datetimes": restore_datetimes,
     "dead_weakref": restore_dead_weakref,
+    "decimal_context": restore_decimal_context,
     "decorated": restore_decorated,
     "dict_view": restore_dict_view,
     "dtype": restore_dtype,
     "enum": restore_enum,
     "enum_class": restore_enum_class,
+    "exception": restore_exception,
+    "exception_links": restore_exception_links,
     "figure_number": restore_figure_number,
     "frame": restore_frame,
     "function_state": restore_function_state,
@@ -122,7 +158,17 @@ RESTORERS: Dict[str, Callable[..., Any]] = {
     "lock": restore_lock,
     "lru_cache": restore_lru_cache,
     "main_module": restore_main_module,
+    "mapped_collection_state": restore_mapped_collection_state,
+    "mapped_column": restore_mapped_column,
+    "mapped_engine": restore_mapped_engine,
+    "mapped_session": restore_mapped_session,
+    "mapped_session_maker": restore_mapped_session_maker,
+    "mapped_session_state": restore_mapped_session_state,
+    "mapped_table": restore_mapped_table,
     "mappingproxy": restore_mappingproxy,
+    "markup_document": restore_markup_document,
+    "markup_node": restore_markup_node,
+    "markup_tree": restore_markup_tree,
     "masked_array": restore_masked_array,
     "masked_column": restore_masked_column,
     "memoryview": restore_memoryview,
@@ -138,6 +184,11 @@ RESTORERS: Dict[str, Callable[..., Any]] = {
     "path": restore_path,
     "period": restore_period,
     "periods": restore_periods,
+    "picture": restore_picture,
+    "picture_again": restore_picture_again,
+    "picture_core": restore_picture_core,
+    "picture_pen": restore_picture_pen,
+    "picture_pen_state": restore_picture_pen_state,
     "pytz_zone": restore_pytz_zone,
     "polars_frame": restore_polars_frame,
     "polars_objects": restore_polars_objects,
@@ -151,6 +202,9 @@ RESTORERS: Dict[str, Callable[..., Any]] = {
     "series": restore_series,
     "shared_dict": restore_shared_dict,
     "single_dispatch": restore_single_dispatch,
+    "soup_state": restore_soup_state,
+    "soup_tag": restore_soup_tag,
+    "soup_text": restore_soup_text,
     "sparse": restore_sparse,
     "sparse_column": restore_sparse_column,
     "state": restore_state,
@@ -170,6 +224,8 @@ NAMESPACE_RESTORERS: Dict[str, Callable[..., Any]] = {
     "file_mapping": restore_file_mapping,
     "function": restore_function,
     "named": restore_named,
+    "picture_state": restore_picture_state,
+    "quantity": restore_quantity,
     "tensor": restore_tensor,
     "tensor_memory": restore_tensor_memory,
     "window": restore_window,

@@ -13,6 +13,7 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Sequenc
 
 BLOB_PIECE = 4 * 1024 * 1024  # bytes written at once
 BLOBS_AT_ONCE = max(1, min(4, (os.cpu_count() or 2) // 2))  # each takes two threads: one hashes, one writes
+SYNCED_AT_ONCE = 8 * 1024 * 1024  # bytes of a blob: small ones wait for the disk later, all together
 SAID_EVERY = 0.1  # seconds between two notes of how far it is
 
 
@@ -247,6 +248,8 @@ class _Blob:
         for piece in self._pieces():
             write_all(self._file, piece)
             self._writing.advance(piece.nbytes)
+        if self._size >= SYNCED_AT_ONCE and not self._stopped:
+            os.fsync(self._file.fileno())  # the disk works while this blob and the next are hashed
 
     def _write_alone(self) -> None:
         """Hash and write what is made piece by piece: making it twice would cost more."""

@@ -26,6 +26,8 @@ RENAMED_MODULES = (
     ("numpy.core", "numpy._core"),
     ("numpy.rec", "numpy"),
     ("pathlib._local", "pathlib"),
+    ("sqlalchemy.util._immutabledict_cy", "sqlalchemy.util"),
+    ("sqlalchemy.cyextension.immutabledict", "sqlalchemy.util"),
     ("pandas._libs.internals", "pandas.core.internals.blocks"),
 )
 

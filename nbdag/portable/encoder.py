@@ -57,6 +57,9 @@ class GroupEncoder:
         self.pickled: FrozenSet[int] = frozenset()  # ids of all objects in the pickle, where some are held
         self.private: Set[int] = set()  # arrays that share memory with nothing once restored
         self.mappings: Dict[int, Any] = {}  # what is pickled for each mapping of a file
+        self.mapped: Optional[Dict[int, Tuple[Any, str]]] = None  # what classes of SQLAlchemy hold, by id
+        self.documents: Dict[int, Any] = {}  # what is pickled for each document of lxml, by its topmost element
+        self.embedded: Dict[int, Any] = {}  # open files, by id, whose content goes along
         self.windows: Set[int] = set()  # arrays that hold what a window of a mapping shows
         self.tensor_memories: Dict[int, Any] = {}  # what is pickled for each storage of torch
         self.object_views: Dict[int, List[Any]] = {}  # views of arrays of objects, by their base

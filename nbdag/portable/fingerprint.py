@@ -24,7 +24,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 from nbdag.portable.buffers import feed_array, hash_atoms
 from nbdag.portable.hashing import new_state_hash
 from nbdag.portable.objects import ATOM_TYPES, CollectorPaused, class_module, class_qualname, is_heap_type, only_atoms
-from nbdag.portable.states import StateReducer
+from nbdag.portable.states import SMALL_ARRAY, StateReducer
 
 # Above this a chain could overflow the C stack: before Python 3.12 the recursion limit is all that stops C code too.
 SAFE_RECURSION = 3000
@@ -171,7 +171,10 @@ def _hash_array(array: Any, patience: Optional[Patience]) -> Fingerprint:
     described = dtype.str if dtype.names is None else repr(dtype.descr)
     hasher = new_state_hash()
     hasher.update(repr(("array", described, array.shape, array.strides, array.flags.writeable)).encode())
-    feed_array(hasher, array)
+    if array.nbytes <= SMALL_ARRAY and dtype.names is None:
+        hasher.update(array.tobytes())
+    else:
+        feed_array(hasher, array)
     return Fingerprint(b"array" + hasher.digest(), array.nbytes, 1)
 
 

@@ -12,7 +12,7 @@ from nbdag.portable.monitoring import Watched
 from nbdag.portable.reach import Reached
 from nbdag.portable.snapshot import Snapshot
 
-Record = Dict[str, Any]  # a StatementRun or an Execution, by the field names of nbdag.model
+Record = Dict[str, Any]  # a StatementRun or an Execution, by the field names of nbdag.model.trace
 
 
 class Clocks:
@@ -123,7 +123,7 @@ def text_of(value: Any) -> str:
 
 
 def execution_record(frame: Frame, outcome: str, error: str, seconds: float) -> Record:
-    """The fields of ``model.Execution`` for an execution that has ended (or is looked at while it runs)."""
+    """The fields of ``model.trace.Execution`` for an execution that has ended (or is looked at while it runs)."""
     info = frame.info
     return {
         "ordinal": frame.ordinal,

@@ -9,7 +9,7 @@ all that they reached.
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Iterable, List, Set
+from typing import Callable, Dict, FrozenSet, Iterable, List, Set
 
 MOST_CLOUDS = 32  # more are merged: coarser, and as fast
 
@@ -62,6 +62,12 @@ class Haze:
             others = set().union(*(cloud.others for cloud in self.clouds)) - hazy
             self.clouds = [Cloud(hazy, set().union(*(cloud.mentioned for cloud in self.clouds)), others)]
         self._clear()
+
+    def join(self, hazy: Set[str], names: Iterable[str], may_share: Callable[[str, Cloud], bool]) -> None:
+        """New ``names`` share state with what is in a cloud already, so perhaps with the ``hazy`` names in it, too."""
+        for cloud in self.clouds:
+            if not hazy.isdisjoint(cloud.hazy):
+                cloud.others.update(name for name in names if name not in cloud.hazy and may_share(name, cloud))
 
     def closure(self, names: Iterable[str], linked: Dict[str, FrozenSet[str]]) -> Set[str]:
         """The names, what is ``linked`` to them, and what may be linked to them: all of that again and again."""

@@ -16,7 +16,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from nbdag.portable.bundlefile import BundleDamaged, check_blob
 from nbdag.portable.msgpack import unpack
-from nbdag.portable.namespace import KERNEL_NAMES, NUMBERED_HISTORY
+from nbdag.portable.namespace import KERNEL_NAMES, is_numbered_history
 
 RESTORED_ATTRIBUTE = "_nbdag_restored"  # on the shell: what the recorder finds when it comes
 AGENT_MODULES = ("nbdag_agent", "nbdag.portable.agent")  # sent into a kernel, or imported by %load_ext
@@ -78,7 +78,7 @@ class Arrival:
 
 def is_given(name: Any) -> bool:
     """Whether a name of a namespace is IPython's, or a bundle's own, and not the user's."""
-    return name in KERNEL_NAMES or name.startswith(("__", "_nbdag_")) or bool(NUMBERED_HISTORY.match(name))
+    return name in KERNEL_NAMES or name.startswith(("__", "_nbdag_")) or is_numbered_history(name)
 
 
 def current_directory() -> str:

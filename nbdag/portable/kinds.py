@@ -87,6 +87,9 @@ _NEUTRAL = frozenset(
         "numpy.generic", "numpy.dtype", "numpy.ufunc",
         "pandas.ExtensionDtype", "pandas.Period", "pandas.Interval", "pandas.BaseOffset", "pandas.NAType",
         "pandas.BlockPlacement", "pandas.BlockValuesRefs", "pandas.Flags",
+        "sqlalchemy.Mapper", "sqlalchemy.ClassManager", "sqlalchemy.registry", "sqlalchemy.QueryableAttribute",
+        "sqlalchemy.Dialect", "sqlalchemy.Pool", "sqlalchemy.LRUCache", "sqlalchemy._Dispatch",
+        "sqlalchemy.AttributeImpl", "sqlalchemy._AttributeImpl", "lxml._BaseParser", "lxml._ParserContext",
         "IPython.InteractiveShell", "traitlets.Configurable", "asyncio.AbstractEventLoop", "asyncio.BaseEventLoop",
         "selectors.BaseSelector", "matplotlib.RcParams", "matplotlib.Colormap", "matplotlib.ConversionInterface",
     ]

@@ -29,9 +29,10 @@ class Reach:
     value is alive and unchanged. ``definitions`` are the ids of session functions and classes it depends on (what
     runs when it is used) and ``codes`` their code objects, methods of the classes of its instances included. ``weak``
     are the ids of what weak references lead to: not shared state, but code that has the value can get at them.
+    ``ajar``: code can get at more than a fingerprint of the value covers, as at ``part.base`` of a view of objects.
     """
 
-    __slots__ = ("codes", "definitions", "extents", "ids", "weak")
+    __slots__ = ("ajar", "codes", "definitions", "extents", "ids", "weak")
 
     def __init__(
         self,
@@ -40,12 +41,14 @@ class Reach:
         definitions: FrozenSet[int],
         codes: Tuple[types.CodeType, ...],
         weak: FrozenSet[int] = frozenset(),
+        ajar: bool = False,
     ) -> None:
         self.ids = ids
         self.extents = extents
         self.definitions = definitions
         self.codes = codes
         self.weak = weak
+        self.ajar = ajar
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Reach):
@@ -81,7 +84,8 @@ def reach_of_walk(walk: ObjectWalk) -> Reach:
     # 8 bytes an object: a set would take ten times as much, for as long as the variable lives.
     ids: Sequence[int] = array.array("Q", sorted(walk.ids)) if walk.ids else ()
     extents = tuple(sorted(set(walk.extents)))
-    return Reach(ids, extents, frozenset(walk.definitions), tuple(walk.codes.values()), frozenset(walk.weak))
+    codes = tuple(walk.codes.values())
+    return Reach(ids, extents, frozenset(walk.definitions), codes, frozenset(walk.weak), walk.ajar)
 
 
 def covariables(namespace: Dict[str, object], names: Iterable[str]) -> List[List[str]]:

@@ -13,10 +13,12 @@ made it. A look that the budget does not allow is *put off*: the last statement 
 
 from __future__ import annotations
 
+import types
 from typing import Any, Collection, Iterable, List, Mapping, Optional, Set
 
 from nbdag.portable.fingerprint import Patience, TookTooLong
 from nbdag.portable.frames import Frame, OpenStatement, Record
+from nbdag.portable.objects import class_module
 from nbdag.portable.reach import Reacher, can_change
 from nbdag.portable.snapshot import Snapshot
 from nbdag.portable.watch import Stop, Watch
@@ -81,6 +83,7 @@ def statement_look(
                 frame.looked_at[name] = index
             if differs:
                 changed.add(name)
+    changed_nothing = not watch.budget.unlimited and is_as_it_was(watch, reacher, statement, items, changed | unseen)
     # A function that may rebind a global was reachable: the same address can hold a new value, seen by its content.
     changed |= {name for name in statement.changed_inside if name in items and name not in bound}
     changed = {name for name in watch.link_closure(changed) if name in items}
@@ -89,6 +92,7 @@ def statement_look(
     reacher.taint_with(unseen, statement.code, statement.reachable)
     renewed = (changed | bound) - unseen
     hazy: List[str] = []
+    spared: Set[str] = set()  # hazy names into whose values the statement surely put nothing
     if not watch.budget.unlimited:
         hazy = [*unknown, *unseen]
         hazy += [
@@ -96,9 +100,17 @@ def statement_look(
             for name in renewed.difference(unknown)
             if name in items and can_change(items[name]) and watch.price(name) > max(watch.budget.left, 0.0)
         ]
-        if hazy:
+        if changed_nothing:
+            at_hand = libraries_at_hand(statement, items)
+            spared = {
+                name
+                for name in watch.haze.names.intersection(hazy) - bound - statement.reach.names
+                if package_of(type(items[name])) not in at_hand
+            }
+        giving = [name for name in hazy if name not in spared]
+        if giving:
             others = [name for name in reached | bound if name in items and can_share(watch, reacher, name, items)]
-            watch.haze.cover(hazy, statement.mentioned | reached | bound, others)
+            watch.haze.cover(giving, statement.mentioned | reached | bound, others)
     renewed.difference_update(hazy)
     reacher.forget(renewed)
     frame.bound = (frame.bound | bound).difference(deleted)
@@ -106,6 +118,9 @@ def statement_look(
     watch.unlinked |= renewed
     if renewed:
         watch.link(reacher, items, [name for name in renewed if watch.can_follow(name) or name not in items])
+    if spared and bound:
+        # big = [ys]; part = ys[0]; ys = None        part was linked to ys, and ys perhaps to big
+        watch.join_haze(spared, [name for name in bound if name in items and can_change(items[name])])
     watch.known = after
     record["bound"] = sorted(bound)
     record["deleted"] = deleted
@@ -114,6 +129,58 @@ def statement_look(
     record["unseen"] = sorted(unseen)
     record["put_off"] = []
     record["doubts"] = []
+
+
+def is_as_it_was(
+    watch: Watch, reacher: Reacher, statement: OpenStatement, items: Items, touched: Collection[str]
+) -> bool:
+    """Whether all that the statement could get at by itself is surely as it was: so it has put nothing into it, and
+    nothing into what is only linked to that.
+
+    fig = plot(res)               fig is too dear to walk through: perhaps linked to res
+    other = combine(res)          res is as it was: fig has got nothing, and holds of other no more than res does
+    """
+    reach = statement.reach
+    if reach.opaque or statement.changed_inside or not reach.indirect <= reach.names:
+        return False
+    for name in reach.names & statement.reached:
+        if name not in items or items_moved(statement, items, name):
+            return False
+        if not can_change(items[name]):
+            continue
+        known = reacher.reaches.get(name)
+        if name in touched or name in watch.haze or watch.prints.get(name) is None or known is None or known.ajar:
+            return False
+        for key in known.definitions:  # the state of a class is its name's; of one without a name nobody knows it
+            holder = reacher.holders.get(key, "")
+            if holder not in items or id(items[holder]) != key:
+                return False
+    return True
+
+
+def items_moved(statement: OpenStatement, items: Items, name: str) -> bool:
+    """Whether the name stands for something else than before the statement: nobody can look at that any more."""
+    return statement.before.address(name) != id(items[name])
+
+
+def package_of(cls: type) -> str:
+    """The package that a class comes from."""
+    return class_module(cls).partition(".")[0]
+
+
+def libraries_at_hand(statement: OpenStatement, items: Items) -> Set[str]:
+    """The packages whose modules and functions a statement mentions: their global state may hold their objects.
+
+    plt.plot(xs)        draws into a figure that nobody mentions
+    """
+    found: Set[str] = set()
+    for name in statement.reach.names:
+        value = items.get(name)
+        if type(value) is types.ModuleType:
+            found.add(str(vars(value).get("__name__")).partition(".")[0])
+        elif type(value) is types.FunctionType:
+            found.add(str(value.__module__).partition(".")[0])
+    return found
 
 
 def can_share(watch: Watch, reacher: Reacher, name: str, items: Items) -> bool:

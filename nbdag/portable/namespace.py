@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import builtins
 import itertools
-import re
 import types
 from typing import Any, Dict, FrozenSet, List, Set, Tuple
 
@@ -22,12 +21,17 @@ def word_set(words: str) -> FrozenSet[str]:
     return frozenset(words.split())
 
 
+def is_numbered_history(name: str) -> bool:
+    """Whether it is a name such as ``_12`` or ``_i12``."""
+    digits = name[2:] if name.startswith("_i") else name[1:]
+    return name.startswith("_") and digits.isascii() and digits.isdigit()
+
+
 KERNEL_NAMES: FrozenSet[str] = word_set(
     "In Out _ __ ___ _i _ii _iii _dh _oh _ih _exit_code exit quit get_ipython open __session__ __vsc_ipynb_file__ "
     "_VSCODE_hashedPath __file__ __name__ __doc__ __package__ __loader__ __spec__ __builtin__ __builtins__ "
     "__warningregistry__ __annotations__ __annotate__ __conditional_annotations__ __cached__ __nonzero__"
 )
-NUMBERED_HISTORY = re.compile(r"_i?[0-9]+\Z")
 # What IPython may have put under a name that a user could take too; then the value decides.
 CONTESTED: FrozenSet[str] = frozenset(["exit", "quit", "get_ipython", "open", "In", "Out", "_", "__", "___"])
 
@@ -85,7 +89,7 @@ class SessionNames:
         for name in fresh:
             self.classified.add(name)
             if name not in KERNEL_NAMES:
-                numbered = type(name) is str and NUMBERED_HISTORY.match(name)
+                numbered = type(name) is str and is_numbered_history(name)
                 (self.never if numbered else self.by_value).add(name)
 
 

@@ -90,6 +90,20 @@ def is_session_function(function: types.FunctionType) -> bool:
     return function.__globals__.get("__name__") == SESSION_MODULE
 
 
+def stream_behind(function: types.FunctionType) -> Any:
+    """The stream whose ``write`` the function stands for; None for all but what IPython puts there while a cell runs.
+
+    It leads to the shell, and whoever keeps it (a progress bar) would lead there, too.
+    """
+    while function.__qualname__ == "InteractiveShell._tee.<locals>.write":
+        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))  # noqa: B905
+        original = cells["original_write"].cell_contents
+        if not isinstance(original, types.FunctionType):
+            return getattr(original, "__self__", None)
+        function = original
+    return None
+
+
 def wraps_session_function(function: types.FunctionType) -> bool:
     """Whether a library made the function around one of the session's, whose name and module it took over.
 

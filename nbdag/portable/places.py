@@ -130,9 +130,10 @@ def archive_entries(path: str) -> Dict[str, Piece]:
     import zipfile
 
     entries: Dict[str, Piece] = {}
-    length = os.path.getsize(path)
     try:
-        with zipfile.ZipFile(path) as archive, open(path, "rb") as file:
+        # One file, opened once: there may be another one at this path the next moment.
+        with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+            length = os.fstat(file.fileno()).st_size
             for info in archive.infolist():
                 if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
                     raise ValueError("%s: the entry %s is packed" % (path, info.filename))

@@ -43,7 +43,9 @@ def raw_states() -> Dict[str, Any]:
 
 def drawn(before: Dict[str, Any], after: Dict[str, Any]) -> List[str]:
     """The generators whose state differs. NumPy's counts if it was loaded in between and is not as seeding left it."""
-    out = []
+    out: List[str] = []
+    if before is after:
+        return out
     for generator in GENERATORS:
         if generator not in after:
             continue

@@ -1,4 +1,4 @@
-"""Records what the cells of a running IPython do: the engine behind ``model.Execution`` and ``model.StatementRun``.
+"""Records what the cells of a running IPython do: what ``nbdag.model.trace`` describes.
 
 IPython calls ``shell.run_code`` once per top-level statement. The recorder puts a plain function in its place that
 notes where the last statement ended, what it changed and where the next begins, and hands back IPython's own coroutine:
@@ -21,6 +21,7 @@ from typing import Any, Callable, Dict, List, Optional, Set
 from nbdag.portable.audit import Listener, sort_out
 from nbdag.portable.budget import SHARE, Budget
 from nbdag.portable.codescan import scan_code, scan_code_now
+from nbdag.portable.drawing import DrawingWatch
 from nbdag.portable.filters import FilterBook
 from nbdag.portable.fingerprint import TookTooLong
 from nbdag.portable.foreign import REFRESH_SELDOM
@@ -30,7 +31,7 @@ from nbdag.portable.looking import close_look, look_at_last, statement_look
 from nbdag.portable.monitoring import Monitoring, lines_of
 from nbdag.portable.namespace import SessionNames
 from nbdag.portable.objects import class_module, class_qualname
-from nbdag.portable.randomness import drawn, pack_states, raw_states
+from nbdag.portable.randomness import drawn, pack_states
 from nbdag.portable.reach import Reacher, can_change, is_interrupt
 from nbdag.portable.snapshot import Camera, SessionItems, Snapshot
 from nbdag.portable.watch import CONTAINER_TYPE_IDS, LONGEST_LOOK, Watch
@@ -60,7 +61,8 @@ class Recorder:
         self.mistrusted: Set[str] = set()  # names that were restored, and may not be what the history says of them
         self.diagnostics: List[Record] = []
         self.cwd = working_directory()
-        self.random: Dict[str, Any] = raw_states()
+        self.drawing = DrawingWatch()
+        self.random: Dict[str, Any] = self.drawing.states()
         self.hook_seconds = 0.0
         self.hook_cpu_seconds = 0.0
         self.left_at = time.process_time()  # CPU time when the last hook ended
@@ -274,7 +276,7 @@ class Recorder:
             frame.names_at_start = before
             if len(self.frames) == 1:
                 self.notice_behind(before)
-            self.random = raw_states()
+            self.random = self.drawing.states()
         text = frame.node_text(frame.count)
         names = scan_code_now(code, inert=True) if text.inert else scan_code(code)
         reach = self.reacher.reach_code(names, items)
@@ -365,10 +367,11 @@ class Recorder:
         """Which generators the statement drew from, with their states from before it."""
         record["drew"], record["random_state"] = [], {}
         if statement.could_draw:
-            now = raw_states()
+            now = self.drawing.states()
             record["drew"] = drawn(statement.random, now)
-            before = {name: state for name, state in statement.random.items() if name in record["drew"]}
-            record["random_state"] = pack_states(before)
+            if record["drew"]:
+                before = {name: state for name, state in statement.random.items() if name in record["drew"]}
+                record["random_state"] = pack_states(before)
             self.random = now
 
     def report_outwards(self, frame: Frame, changed: Set[str]) -> None:

@@ -55,10 +55,10 @@ class Captured:
 class Replayer:
     """Runs replays in a namespace, one after another."""
 
-    def __init__(self, namespace: Dict[str, Any], plan: Sequence[Any], directory: str) -> None:
+    def __init__(self, namespace: Dict[str, Any], plan: Sequence[Any], directory: str, started_in: str = "") -> None:
         self.namespace = namespace
         self.directory = directory
-        self.started_in = os.getcwd()
+        self.started_in = started_in or os.getcwd()
         self.flags = 0
         self.plan = list(plan)
         self.filenames = register_cells(self.plan)

@@ -25,6 +25,7 @@ from nbdag.portable.buffers import feed_array, hash_atoms
 from nbdag.portable.contents import CONTENTS
 from nbdag.portable.hashing import new_state_hash
 from nbdag.portable.objects import (
+    SESSION_MODULE,
     base_labels,
     class_module,
     class_namespace,
@@ -43,6 +44,7 @@ from nbdag.portable.objects import (
     slot_descriptors,
     wraps_session_function,
 )
+from nbdag.portable.pictures import seen_of_picture
 
 Reduction = Tuple[Any, ...]
 Reducer = Callable[[Any], Any]
@@ -74,6 +76,9 @@ def _is_unseen(cls: type, labels: List[str]) -> bool:
     return not _UNSEEN.isdisjoint(labels) or labels[0].partition(".")[0] in _UNSEEN_PACKAGES
 
 
+SMALL_ARRAY = 2048  # bytes that are written as they are: a hash of their own costs 5 us
+
+
 def state_of_atoms(tag: str, *atoms: Any) -> Reduction:
     return (list, (tag, *atoms))
 
@@ -101,46 +106,18 @@ class StateReducer:
         known = _REDUCERS.get(cls)
         if known is not None:
             return functools.partial(known, self)
-        bases = mro_of(cls)
-        if type in bases:
-            return self._class
-        labels = base_labels(cls)
-        if _is_unseen(cls, labels):
-            raise NoFingerprint(labels[0])
-        if types.ModuleType in bases:
-            return _module
-        if enum.Enum in bases:
-            return lambda member: state_of_atoms("member", id(cls), str(instance_dict(member).get("_name_")))  # type: ignore[union-attr]
-        if weakref.ref in bases:
-            return functools.partial(_weak_reference, self)
-        if "numpy.ndarray" in labels:
-            ndarray = next(base for base in bases if base_labels(base)[0] == "numpy.ndarray")
-            return functools.partial(self._array, ndarray)
-        if "numpy.dtype" in labels:
-            return lambda dtype: state_of_atoms(
-                "dtype", dtype.str if dtype.names is None else repr(dtype.descr), id(cls)
-            )
-        if "numpy.generic" in labels and "numpy.void" not in labels and "numpy.object_" not in labels:
-            return lambda scalar: state_of_atoms("scalar", id(cls), scalar.dtype.str, scalar.tobytes())
-        if "pandas.NDArrayBacked" in labels:
-            return functools.partial(_backed_array, cls)
-        if labels[0] in ("typing.TypeVar", "typing.ParamSpec", "typing.TypeVarTuple"):
-            return functools.partial(_constant, self)
-        if not _SEARCH_TREES.isdisjoint(labels):  # it counts the calls: fields 7 to 10 of its state
-            return lambda tree: (list, ("tree", id(cls)), [*tree.__getstate__()[:7], *tree.__getstate__()[11:]])
-        if "scipy._cs_matrix" in labels:  # the answers to has_sorted_indices and has_canonical_format are kept
-            return lambda matrix: (list, ("sparse", id(cls)), _without(matrix, _SPARSE_ANSWERS))
-        if "pandas.BaseOffset" in labels:  # immutable, but pickled with what it has computed so far
-            return lambda offset: state_of_atoms("offset", id(cls), repr(offset), repr(offset.kwds))
-        if labels[0] == "matplotlib.CallbackRegistry":  # the state that it tells counts how often it was asked
-            return lambda registry: (list, ("callbacks", id(cls)), _without(registry, ("_cid_gen",)))
-        if is_session_class(cls) and "pathlib.PurePath" not in labels:
-            return self._session_instance(cls)
-        return None
+        chosen = _CHOSEN.get(id(cls))
+        choice = chosen[1] if chosen is not None and chosen[0]() is cls else _remember(cls, _choice(cls))
+        return None if choice is None else choice(self)
 
     # -------------------------------------------------------------------------------------------- arrays
 
     def _array(self, ndarray: Any, obj: Any) -> Any:
+        if type(obj) is ndarray and obj.nbytes <= SMALL_ARRAY:
+            dtype = obj.dtype
+            if dtype.names is None and not dtype.hasobject:
+                shape = (obj.shape, obj.strides, obj.flags.writeable)
+                return (list, ("array", id(ndarray), dtype.str, *shape, obj.tobytes()))
         plain = obj if type(obj) is ndarray else ndarray.view(obj, ndarray)
         dtype = plain.dtype
         head = ("array", id(type(obj)), dtype.str if dtype.names is None else repr(dtype.descr),
@@ -215,6 +192,94 @@ class StateReducer:
         return reduce_instance
 
 
+# ------------------------------------------------------------------------------------------------ by type
+
+Choice = Callable[[StateReducer], Optional[Reducer]]
+
+
+def _choice(cls: type) -> Optional[Choice]:
+    """How the reducer of a type is made for one look; None where pickle's own reduction is right.
+
+    It keeps no class alive, save one of the session, whose choice nobody remembers.
+    """
+    bases, key = mro_of(cls), id(cls)
+    if type in bases:
+        return lambda reducer: reducer._class
+    labels = base_labels(cls)
+    if _is_unseen(cls, labels):
+        return functools.partial(_refuse, labels[0])
+    if weakref.ref in bases:
+        return lambda reducer: functools.partial(_weak_reference, reducer)
+    if "numpy.ndarray" in labels and types.ModuleType not in bases and enum.Enum not in bases:
+        ndarray = next(base for base in bases if base_labels(base)[0] == "numpy.ndarray")
+        return lambda reducer: functools.partial(reducer._array, ndarray)
+    found = _library_reducer(bases, labels, key)
+    if found is not None:
+        return lambda reducer: found
+    if is_session_class(cls) and "pathlib.PurePath" not in labels:
+        return lambda reducer: reducer._session_instance(cls)
+    return None
+
+
+def _library_reducer(bases: Tuple[type, ...], labels: List[str], key: int) -> Optional[Reducer]:
+    """The reducer of a library's type that needs nothing but the object."""
+    if types.ModuleType in bases:
+        return _module
+    if enum.Enum in bases:
+        return lambda member: state_of_atoms("member", key, str(instance_dict(member).get("_name_")))  # type: ignore[union-attr]
+    if "numpy.dtype" in labels:
+        return lambda dtype: state_of_atoms("dtype", dtype.str if dtype.names is None else repr(dtype.descr), key)
+    if "numpy.generic" in labels and "numpy.void" not in labels and "numpy.object_" not in labels:
+        return lambda scalar: state_of_atoms("scalar", key, scalar.dtype.str, scalar.tobytes())
+    if "PIL.Image" in labels:  # its own pickle would decode it
+        return lambda image: (list, ("picture", key, image.mode, repr(image.size)), seen_of_picture(image))
+    if not _MAPPED.isdisjoint(labels):  # made again with its class; to ask for more may configure it
+        return lambda mapped: state_of_atoms("mapped", id(mapped))
+    if "sqlalchemy.MetaData" in labels:
+        return lambda metadata: (list, ("metadata", key, repr(metadata.schema)), list(metadata.tables.items()))
+    if "sqlalchemy.Table" in labels:
+        return lambda table: (list, ("table", id(table), table.fullname), [list(map(id, table.columns)), table.info])
+    if "sqlalchemy.ClauseElement" in labels:  # statements and columns remember what was asked of them
+        return lambda clause: state_of_atoms("clause", id(clause))
+    if "sqlalchemy.InstanceState" in labels:
+        return lambda state: state_of_atoms("instance state", id(state), repr(state.key), bool(state.modified))
+    if "pandas.NDArrayBacked" in labels:
+        return functools.partial(_backed_array, key)
+    if labels[0] in ("typing.TypeVar", "typing.ParamSpec", "typing.TypeVarTuple"):
+        return lambda obj: state_of_atoms("constant", id(obj))
+    if not _SEARCH_TREES.isdisjoint(labels):  # it counts the calls: fields 7 to 10 of its state
+        return lambda tree: (list, ("tree", key), [*tree.__getstate__()[:7], *tree.__getstate__()[11:]])
+    if "scipy._cs_matrix" in labels:  # the answers to has_sorted_indices and has_canonical_format are kept
+        return lambda matrix: (list, ("sparse", key), _without(matrix, _SPARSE_ANSWERS))
+    if "pandas.BaseOffset" in labels:  # immutable, but pickled with what it has computed so far
+        return lambda offset: state_of_atoms("offset", key, repr(offset), repr(offset.kwds))
+    if labels[0] == "matplotlib.CallbackRegistry":  # the state that it tells counts how often it was asked
+        return lambda registry: (list, ("callbacks", key), _without(registry, ("_cid_gen",)))
+    return None
+
+
+def _refuse(label: str, reducer: StateReducer) -> Optional[Reducer]:
+    raise NoFingerprint(label)
+
+
+def _remember(cls: type, choice: Optional[Choice]) -> Optional[Choice]:
+    """Keep the choice for a class of a library as long as that lives; one of the session may change its bases."""
+    if any(label.partition(".")[0] == SESSION_MODULE for label in base_labels(cls)):
+        return choice
+    key = id(cls)
+
+    def forget(reference: Any) -> None:
+        entry = _CHOSEN.get(key)
+        if entry is not None and entry[0] is reference:
+            del _CHOSEN[key]
+
+    _CHOSEN[key] = (weakref.ref(cls, forget), choice)
+    return choice
+
+
+_CHOSEN: Dict[int, Tuple[Any, Optional[Choice]]] = {}  # by address of the type
+
+
 class _InlineAttributes:
     """Reads attributes without ``__dict__``: since Python 3.11 asking makes one, for every instance there is.
 
@@ -268,6 +333,9 @@ def _is_plain_class(cls: type) -> bool:
     return True
 
 
+_MAPPED = frozenset(
+    ["sqlalchemy.Mapper", "sqlalchemy.ClassManager", "sqlalchemy.registry", "sqlalchemy.QueryableAttribute"]
+)
 _SEARCH_TREES = frozenset(["sklearn.BinaryTree", "sklearn.BinaryTree64", "sklearn.BinaryTree32"])
 _SPARSE_ANSWERS = ("_has_sorted_indices", "_has_canonical_format")
 
@@ -351,9 +419,9 @@ def _weak_reference(reducer: StateReducer, reference: Any) -> Reduction:
     return (list, ("weak", 0 if target is None else id(target)), _attributes(reference))
 
 
-def _backed_array(cls: type, obj: Any) -> Reduction:
+def _backed_array(key: int, obj: Any) -> Reduction:
     """pandas' dates and categories; their own reduction has what properties have cached."""
-    return (list, ("backed array", id(cls)), (obj._ndarray, obj._dtype, _without(obj, ("_cache",))))
+    return (list, ("backed array", key), (obj._ndarray, obj._dtype, _without(obj, ("_cache",))))
 
 
 def _named(reducer: StateReducer, descriptor: Any) -> Reduction:

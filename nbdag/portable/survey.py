@@ -1,4 +1,4 @@
-"""The Trace as JSON: what was recorded, and what is in the session now. Fields are named as in ``nbdag.model``."""
+"""The Trace as JSON: what was recorded, and what is in the session now. Fields: those of ``nbdag.model.trace``."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def is_importable_module(value: Any) -> bool:
 
 
 def variable_kind(recorder: Recorder, name: str, value: Any) -> str:
-    """``model.ValueKind``: what a variable holds, as far as moving it is concerned."""
+    """``model.trace.ValueKind``: what a variable holds, as far as moving it is concerned."""
     if issubclass(type(value), types.ModuleType) and not is_handmade_module(value):
         return "module"
     definition = recorder.definitions.get(name)

@@ -18,6 +18,7 @@ weakref          is not ownership, and not followed; what it leads to is only no
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import functools
 import gc
@@ -96,6 +97,7 @@ class ObjectWalk:
         self.packages: Set[str] = set()  # of the classes of library objects met so far
         self.covered = 0  # how many of them the index of their globals has
         self.foreign: Optional[ForeignGlobals] = None
+        self.ajar = False  # something was met of which a fingerprint covers a part only
         self.level: List[Any] = []  # what the level being expanded leads to, beyond its plain referents
 
     def run(self) -> None:
@@ -269,6 +271,8 @@ def _expand_array(walk: ObjectWalk, obj: Any) -> None:
     if not constant:
         walk.ids.add(id(owner))
     walk.visited.append([owner])
+    if owner is not obj and owner.dtype.hasobject:  # part.base[9] = xs
+        walk.ajar = True
     if base is not None:
         walk.level.append(base)
     if type(obj) is not ndarray:
@@ -326,6 +330,7 @@ def _expand_view(walk: ObjectWalk, view: memoryview) -> None:
 def _expand_suspended(walk: ObjectWalk, obj: Any) -> None:
     """A generator or coroutine is its frame: locals and the iterators of its running loops."""
     walk.ids.add(id(obj))
+    walk.ajar = True
     for referent in gc.get_referents(obj):
         if type(referent) is not types.FrameType:  # since Python 3.11 the frame is part of the generator
             walk.level.append(referent)
@@ -347,6 +352,7 @@ def _expand_cell(walk: ObjectWalk, cell: types.CellType) -> None:
 
 def _expand_cache(walk: ObjectWalk, cache: Any) -> None:
     walk.ids.add(id(cache))
+    walk.ajar = True
     # All lru_caches of a process hold one sentinel, between positional and keyword arguments of a key.
     probe = functools.lru_cache(maxsize=None)(lambda **options: None)
     probe(x=1)
@@ -384,7 +390,10 @@ def _expand_weak(walk: ObjectWalk, reference: Any) -> None:
         if target is not None:
             walk.weak.add(id(target))
             plain = type(reference) is weakref.ref and reference.__callback__ is None
-            if plain and is_session_class(type(target)) and kind_of(type(target)) == REACH_PLAIN:
+            if plain and (
+                type(target) is collections.OrderedDict  # of the hooks of a torch module, which a handle removes
+                or (is_session_class(type(target)) and kind_of(type(target)) == REACH_PLAIN)
+            ):
                 walk.ids.add(id(target))
     else:  # <weakproxy at 0x7f12 to Tree at 0x7f34>: nothing else says what a proxy stands for
         spelled = weakref.ProxyType.__repr__(reference).rpartition(" at ")[2].rstrip(">")
@@ -393,6 +402,7 @@ def _expand_weak(walk: ObjectWalk, reference: Any) -> None:
 
 
 def _expand_borrowed(walk: ObjectWalk, obj: Any) -> None:
+    walk.ajar = True
     if hasattr(type(obj), "base"):
         walk.level.append(obj.base)
     else:

@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, Opti
 from nbdag.portable.budget import SMALL_PRICE, UNKNOWN_PRICE, Budget
 from nbdag.portable.fingerprint import Ceiling, Fingerprint, LowCeiling, Patience, TookTooLong, fingerprint
 from nbdag.portable.grouping import Grouping
-from nbdag.portable.haze import Haze
+from nbdag.portable.haze import Cloud, Haze
 from nbdag.portable.kinds import REACH_ATOM, kind_of
 from nbdag.portable.links import Reach
 from nbdag.portable.objects import class_module, is_session_class
@@ -251,6 +251,15 @@ class Watch:
             for name in list(closed):
                 closed |= linked.get(name, NO_LINKS)
         return closed
+
+    def join_haze(self, hazy: Set[str], names: Iterable[str]) -> None:
+        """Values that a statement made without a change to anything share with hazy ones what their links share."""
+
+        def may_share(name: str, cloud: Cloud) -> bool:
+            linked = self.grouping.linked.get(name, NO_LINKS)
+            return name in self.unlinked or not (linked.isdisjoint(cloud.others) and linked.isdisjoint(cloud.hazy))
+
+        self.haze.join(hazy, list(names), may_share)
 
     def link(self, reacher: Reacher, items: Mapping[str, Any], names: Iterable[str]) -> None:
         """Find the links of these names to all others."""

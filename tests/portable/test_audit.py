@@ -196,7 +196,7 @@ def test_drawing_text_again_reads_fonts_and_no_file_of_the_session(listener: Lis
     for _ in range(3):  # the first one opens the fonts
         mark = quiet_mark(listener)
         figure = pyplot.figure()
-        figure.text(0.5, 0.5, "some words")
+        figure.text(0.5, 0.5, "some words of a title " * 40)  # 40 MB in matplotlib 3.11
         figure.canvas.draw()
         pyplot.close(figure)
         assert effects_since(listener, mark) == []

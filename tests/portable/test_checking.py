@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from nbdag.model import FileUse
+from nbdag.model.trace import FileUse
 from nbdag.portable import progress_line
 from nbdag.portable.capacity import memory_free, room_problems
 from nbdag.portable.environment import installed_versions, number_pair, python_problems, version_notes
@@ -272,7 +272,7 @@ def test_names_for_only_may_stand_with_commas(tmp_path: Path) -> None:
 
 
 def test_seconds_stand_in_the_plan_where_a_step_took_long(tmp_path: Path) -> None:
-    from nbdag.model import Replay as PlannedReplay
+    from nbdag.model.plan import Replay as PlannedReplay
 
     long = PlannedReplay(0, "cell 1", 1, "y = 2", ("y",), 63.456)
     bundle_of(tmp_path, Session().run("x = 1"), "x", long, replay("z = 1", "z"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import linecache
 import pickle
 import sys
 import types
@@ -491,6 +492,57 @@ def test_weak_references(tmp_path: Path) -> None:
     assert after["w"]() is after["a"] and after["dead"]() is None and isinstance(after["w"], weakref.ref)
 
 
+def test_a_function_made_inside_a_library_takes_none_of_its_text_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = tmp_path / "makers.py"
+    library.write_text("def make(n):\n    def add(x): return x + n\n    return add\n# " + 20_000 * "x")
+    monkeypatch.syspath_prepend(tmp_path)
+    session = Session().run("import makers; add = makers.make(2)")
+    assert session.move(tmp_path, "add")["add"](3) == 5
+    index = as_in_bundle(session.encode(tmp_path, "add"))
+    assert len(index["head"]) + sum(map(len, index["regions"])) < 2_000
+    library.write_text(library.read_text() + "another version")
+    linecache.checkcache(str(library))
+    with pytest.raises(ImportError, match="makers is another version here"):
+        Loading(str(tmp_path), {}).load(index)
+    del sys.modules["makers"]
+
+
+def test_a_weak_proxy_stays_one(tmp_path: Path) -> None:
+    session = Session().run("import weakref\nclass A: pass", "a = A(); a.x = 1; p = weakref.proxy(a)")
+    after = session.move(tmp_path, "a p", "class A: pass", "A")
+    assert type(after["p"]) is weakref.ProxyType and after["p"].__reduce_ex__.__self__ is after["a"]
+
+
+PROGRESS = """
+import sys, threading
+class InteractiveShell:  # what IPython 9 does to a stream while a cell runs
+    def __init__(self): self.lock = threading.Lock()
+    def _tee(self, stream):
+        original_write = stream.write
+        def write(data): return original_write(data), self
+        return write
+class Stream:  # what tqdm does
+    def __init__(self, stream, write): self.stream = stream; self.write = write
+    def __getattr__(self, name): return getattr(self.stream, name)
+"""
+
+
+def test_a_progress_bar_keeps_the_stream_and_not_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "progress.py").write_text(PROGRESS)
+    monkeypatch.syspath_prepend(tmp_path)
+    session = Session().run(
+        "import progress, sys; shell = progress.InteractiveShell()",
+        "bar = progress.Stream(sys.stdout, shell._tee(sys.stdout))",
+    )
+    after = session.move(tmp_path, "bar")["bar"]
+    assert after.stream is sys.stdout and after.write.__self__ is sys.stdout
+    assert digest(after, {}) == digest(session["bar"], session.namespace)
+    assert "?" not in digest(after, {})
+    del sys.modules["progress"]
+
+
 def test_open_files_go_on_where_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in.txt").write_text("one\ntwo\nthree\n")
@@ -531,7 +583,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "(i for i in [])": ("x", "generator"),
     "{'a': [1, {'b': HELD}]}": (r'x\["a"\]\[1\]\["b"\]', "lock"),
     "__import__('types').SimpleNamespace(s=__import__('socket').socket())": (r"x\.s", "connection"),
-    "__import__('sqlite3').connect(':memory:')": ("x", "database"),
+    "__import__('sqlite3').connect(':memory:').execute('select 1')": ("x", "cursor"),
     "__import__('threading').Thread()": ("x", "thread"),
     "__import__('types').ModuleType('made')": ("x", "module"),
 }

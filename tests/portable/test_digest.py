@@ -56,6 +56,18 @@ mixed_set = {1, "a", None, (1, 2), 2.5, b"z", frozenset([3])}
 frozen = frozenset(["x", "y", "z", ("p", "q")])
 set_of_tuples = {(i, str(i)) for i in range(50)}
 buffer = bytearray(b"abc")
+class Slotted:
+    __module__ = "library"
+    __slots__ = ("mean", "deviation", "tag", "unit")
+    def __getstate__(self): return {slot: getattr(self, slot) for slot in set(self.__slots__)}
+slotted = Slotted()
+slotted.mean, slotted.deviation, slotted.tag, slotted.unit = 1.0, 0.1, None, "cm"
+class Parameters(dict):
+    __module__ = "lmfit.parameter"
+    def __reduce__(self):
+        known = {"decay", "amplitude", "offset", "width"}
+        return Parameters, (), {"unique_symbols": {name: len(name) for name in known}, "params": list(self.values())}
+parameters = Parameters(decay=1.0, amplitude=2.0)
 cut = slice(1, None, 2)
 span = range(0, 10, 3)
 queue = collections.deque([1, [2]], maxlen=5)
@@ -525,6 +537,27 @@ def test_a_digest_keeps_nothing_alive() -> None:
     del thing
     gc.collect()
     assert watcher() is None
+
+
+def test_a_generator_does_not_remember_an_exception_that_was_handled_below_it() -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(
+        """
+def look(item):
+    if troubled:
+        try: [][item]
+        except IndexError: pass
+def items():
+    for item in [1, 2, 3]:
+        look(item)
+        yield item
+troubled = False; calm = items(); next(calm)
+troubled = True; stirred = items(); next(stirred); farther = items(); next(farther); next(farther)
+""",
+        namespace,
+    )
+    assert digest(namespace["calm"], namespace) == digest(namespace["stirred"], namespace)
+    assert digest(namespace["farther"], namespace) != digest(namespace["stirred"], namespace)
 
 
 def test_hostile_values_do_no_harm() -> None:

@@ -9,7 +9,6 @@ import random
 import subprocess
 import sys
 import threading
-import weakref
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from tests.interpreters import interpreters
 from tests.portable.cases.harness import LIBRARIES, PRELUDE, ROOT, ask_python, run_notebook
 from tests.portable.cases.mutations import LIBRARY_MUTATIONS, MUTATIONS, UNSEEN
 from tests.portable.cases.reads import LIBRARY_READS, READS
+from tests.portable.lifetimes import keeps_nothing_alive
 
 
 def check_mutation(source: str, action: str, libraries: bool) -> None:
@@ -131,15 +131,7 @@ def test_an_interrupt_is_passed_on() -> None:
 
 
 def test_a_fingerprint_keeps_nothing_alive() -> None:
-    class Thing:
-        pass
-
-    thing = Thing()
-    watcher = weakref.ref(thing)
-    found = fingerprint([thing, {"x": thing}])
-    del thing
-    gc.collect()
-    assert watcher() is None and found is not None
+    assert keeps_nothing_alive(fingerprint)
 
 
 def test_a_fingerprint_is_a_value() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from benchmarks.matrix import Outcome, read
-from nbdag.model import Load
+from nbdag.model.plan import Load
 from nbdag.portable.bundlefile import BUNDLE_VERSION, read_data
 from nbdag.portable.msgpack import pack, unpack
 from nbdag.portable.places import place_of

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from nbdag.model import Action, Outcome
+from nbdag.model.plan import Action
+from nbdag.model.trace import Outcome
 from nbdag.pipeline import compile_bundle
 from tests.interpreters import interpreters
-from tests.portable.test_agent_kernel import Kernel
+from tests.portable.agent_kernel import Kernel
 
 pytestmark = pytest.mark.slow
 

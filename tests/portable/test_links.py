@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-import weakref
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from nbdag.portable.links import NOTHING_REACHED, Reach, covariables, group, rea
 from tests.interpreters import interpreters
 from tests.portable.cases.harness import LIBRARIES, PLOTTING, PRELUDE, ask_python, made_by, standard
 from tests.portable.cases.sharing import APART, LINKED, PLOTS
+from tests.portable.lifetimes import keeps_nothing_alive
 
 
 def groups_of(namespace: dict[str, Any]) -> list[list[str]]:
@@ -83,15 +82,7 @@ def test_every_name_is_in_exactly_one_group_in_order() -> None:
 
 
 def test_a_reach_keeps_nothing_alive() -> None:
-    class Thing:
-        pass
-
-    thing = Thing()
-    watcher = weakref.ref(thing)
-    found = reach([thing, {"x": thing}])
-    del thing
-    gc.collect()
-    assert watcher() is None and found
+    assert keeps_nothing_alive(reach)
 
 
 def test_an_atom_reaches_nothing() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nbdag.link import link
-from nbdag.model import Load
+from nbdag.model.plan import Load
 from nbdag.portable.randomness import get_states
 from nbdag.replay.bundle import write_bundle
 from tests.interpreters import interpreters

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nbdag.analysis.trace import read_trace, write_trace
-from nbdag.model import Execution, Outcome, StatementRun, Trace
+from nbdag.model.trace import Execution, Outcome, StatementRun, Trace
 from nbdag.portable.monitoring import Monitoring, in_ranges
 from tests.interpreters import interpreters
 

@@ -23,7 +23,7 @@ from traitlets.config import Config
 
 from nbdag.analysis.trace import read_trace, write_trace
 from nbdag.analysis.trace import read_trace as _read
-from nbdag.model import Execution, Outcome, StatementRun, Trace, Variable
+from nbdag.model.trace import Execution, Outcome, StatementRun, Trace, Variable
 from nbdag.portable import agent
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from nbdag.model import FileUse
+from nbdag.model.trace import FileUse
 from nbdag.replay.fallback import Fallbacks
 from tests.interpreters import interpreters
 from tests.portable.session import Session

@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nbdag.model import CellFacts, Execution, Outcome, Place, Statement, StatementKind, StatementRun
+from nbdag.model.facts import CellFacts, Statement, StatementKind
+from nbdag.model.findings import Place
+from nbdag.model.trace import Execution, Outcome, StatementRun
 
 
 @dataclass(frozen=True, slots=True)

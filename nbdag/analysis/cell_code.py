@@ -15,7 +15,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from nbdag.analysis.ipython_syntax import Translated, automagic
-from nbdag.model import Diagnostic, Place, StatementKind
+from nbdag.model.facts import StatementKind
+from nbdag.model.findings import Diagnostic, Place
 
 if TYPE_CHECKING:
     from nbdag.analysis.defuse import tree

@@ -21,7 +21,8 @@ from nbdag.analysis.defuse.lower import lower_timed
 from nbdag.analysis.defuse.places import Lines
 from nbdag.analysis.defuse.shrink import shrink
 from nbdag.analysis.ipython_syntax import Translated, translate
-from nbdag.model import EXCERPT_BEFORE, Diagnostic, Place, Severity, StatementKind
+from nbdag.model.facts import StatementKind
+from nbdag.model.findings import EXCERPT_BEFORE, Diagnostic, Place, Severity
 
 HUGE = 300_000  # characters from which on what ``ast`` refuses is refused: libcst takes seconds to say the same
 _LEFT_OUT = "the cell is left out; the others go on"

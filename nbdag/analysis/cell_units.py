@@ -11,7 +11,8 @@ from nbdag.analysis.cell_code import Unit
 from nbdag.analysis.defuse import tree
 from nbdag.analysis.defuse.places import Lines
 from nbdag.analysis.ipython_syntax import Translated
-from nbdag.model import Place, StatementKind
+from nbdag.model.facts import StatementKind
+from nbdag.model.findings import Place
 
 
 def units_of(

@@ -12,14 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from nbdag.analysis.cell_code import Lowered, Unit, lower_cell, with_big_stack
-from nbdag.model import (
-    Access,
-    AccessKind,
-    CellFacts,
-    Effect,
-    EffectKind,
-    Statement,
-)
+from nbdag.model.facts import Access, AccessKind, CellFacts, Effect, EffectKind, Statement
 
 if TYPE_CHECKING:
     from nbdag.analysis.defuse.evaluate import Evaluator

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nbdag.analysis.cell_code import without_collections
-from nbdag.model import (
-    AccessKind,
-    Cell,
-    CellFacts,
-    CellSummary,
-    Certainty,
-    Edge,
-    Evidence,
-)
+from nbdag.model.facts import AccessKind, CellFacts, Certainty
+from nbdag.model.graph import Edge, Evidence
+from nbdag.model.notebook import Cell
+from nbdag.model.results import CellSummary
 
 READ, BIND, MUTATE, DELETE = AccessKind.READ, AccessKind.BIND, AccessKind.MUTATE, AccessKind.DELETE
 

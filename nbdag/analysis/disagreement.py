@@ -6,8 +6,9 @@
 | no statement may change ``xs`` | ``xs`` changed in place: an alias, a callback | changed | ``changed-unsaid`` |
 | has other statements | saw runs that do not fit them | the cell is one step | ``not-aligned`` |
 
-A generator or a connection counts as changed whenever it is reached, so changes are told of plain data only. That the
-text admits more than happened is no disagreement: it says "may".
+A generator or a connection counts as changed whenever it is reached, and so does what may share state with it, such as
+the arrays that a fitted model keeps: changes are told of plain data only, and of statements that changed nothing else.
+That the text admits more than happened is no disagreement: it says "may".
 """
 
 from __future__ import annotations
@@ -16,15 +17,26 @@ from collections.abc import Iterable, Sequence
 
 from nbdag.analysis.alignment import Unit
 from nbdag.analysis.mutation import said_to_bind, said_to_change
-from nbdag.model import CellFacts, Diagnostic, Execution, Severity, StatementKind, Variable
+from nbdag.model.facts import CellFacts, StatementKind
+from nbdag.model.findings import Diagnostic, Severity
+from nbdag.model.trace import Execution, Trace
 
 PLAIN = ("list", "dict", "set", "bytearray", "collections.deque", "numpy.ndarray")
 MOST_NAMES = 5
+ALWAYS = 3  # times, and never anything else: not looked at, but taken to be so
 
 
-def plain_names(variables: Iterable[Variable]) -> frozenset[str]:
-    """The variables whose state can be seen, so that a change of theirs is one."""
-    return frozenset(variable.name for variable in variables if variable.storable and variable.type in PLAIN)
+def plain_names(trace: Trace) -> frozenset[str]:
+    """The variables whose state can be seen, so that a change of theirs is one.
+
+    Not an array of objects that nobody can look into: to the recorder it changes in every statement that reaches it.
+    """
+    plain = {variable.name for variable in trace.variables if variable.storable and variable.type in PLAIN}
+    seen: dict[str, list[bool]] = {}
+    for run in (run for execution in trace.executions for run in execution.statements):
+        for name in plain.intersection(run.reached).difference(run.bound, run.unseen):
+            seen.setdefault(name, []).append(name in run.changed)
+    return frozenset(plain - {name for name, found in seen.items() if len(found) >= ALWAYS and all(found)})
 
 
 def disagreements(
@@ -51,8 +63,10 @@ def disagreements(
             what = "nothing" if not said_to_bind(unit) else _listed(said_to_bind(unit))
             text = f"the recorder saw {_listed(bound)} bound; the text binds {what}"
             found.append(_finding("bound-unsaid", execution, unit.statement.python or "", text))
-        changed = (frozenset(unit.run.changed) & plain) - admitted - said - bound
-        if changed and not opaque:
+        changed = frozenset(unit.run.changed) - bound
+        sure = changed <= plain  # else they may share state with what only may have changed
+        changed -= admitted | said
+        if changed and sure and not opaque:
             text = f"the recorder saw {_listed(changed)} change in place; no statement's text says that it may"
             found.append(_finding("changed-unsaid", execution, unit.statement.python or "", text))
     return tuple(found)

@@ -52,4 +52,5 @@ def _below(directory: Path) -> Iterator[Path | Missing]:
     yield from sorted(unreadable, key=lambda missing: missing.path)
     yield from sorted(files)
     if not files and not unreadable:
-        yield Missing(directory, NotebookError(f"{directory}: no notebook in this directory", "*.ipynb are searched"))
+        hint = "*.ipynb are searched for, here and below; name scripts one by one"
+        yield Missing(directory, NotebookError(f"{directory}: no notebook in this directory", hint))

@@ -32,19 +32,9 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable
 
-from nbdag.model import (
-    Certainty,
-    Effect,
-    EffectKind,
-    Execution,
-    FileUse,
-    Hazard,
-    Outcome,
-    Reluctance,
-    Statement,
-    StatementKind,
-    StatementRun,
-)
+from nbdag.model.facts import Certainty, Effect, EffectKind, Statement, StatementKind
+from nbdag.model.graph import Hazard, Reluctance
+from nbdag.model.trace import Execution, FileUse, Outcome, StatementRun
 
 DigestOfFile = Callable[[str], str]
 

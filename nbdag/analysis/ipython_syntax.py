@@ -32,7 +32,7 @@ from nbdag.analysis.magic_table import (
     shell_line,
     split_options,
 )
-from nbdag.model import Certainty, EffectKind
+from nbdag.model.facts import Certainty, EffectKind
 
 _SUSPICIOUS = re.compile(r"^[ \t]*[%!?,;/]|\?[ \t]*(?:#.*)?$|=[ \t]*[%!](?!=)|^[ \t]*(?:>>>|In \[\d+\]:)", re.MULTILINE)
 _CLASSIC_PROMPT = re.compile(r"^(>>>|\.\.\.)( |$)")
@@ -69,7 +69,6 @@ class Translated:
     after: tuple[int, ...] = ()  # and behind it: %%capture binds its name there
     language: str = "python"
     whole: int | None = None  # the magic that has taken the whole cell
-    in_python: bool = True
 
 
 def translate(source: str) -> Translated:

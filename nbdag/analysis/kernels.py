@@ -47,7 +47,7 @@ from nbdag.analysis.session_files import (
     write_session,
 )
 from nbdag.errors import EnvironmentRefused, KernelDied, OutputError
-from nbdag.model import Notebook
+from nbdag.model.notebook import Notebook
 
 __all__ = [
     "DEFAULT_IDLE_SECONDS",

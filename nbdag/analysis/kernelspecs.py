@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from nbdag.errors import EnvironmentRefused, NotebookError
-from nbdag.model import Notebook
+from nbdag.model.notebook import Notebook
 
 DEFAULT_KERNEL = "python3"  # what every Jupyter calls the kernel of its own environment
 

@@ -21,7 +21,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from nbdag.model import Execution, Outcome, Trace
+from nbdag.model.trace import Execution, Outcome, Trace
 
 CLOCKS = (
     ("execution", "iopub.execute_input", "shell.execute_reply"),

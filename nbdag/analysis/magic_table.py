@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nbdag.analysis.wordlist import words
-from nbdag.model import Certainty, EffectKind
+from nbdag.model.facts import Certainty, EffectKind
 
 MUST, MAY = Certainty.MUST, Certainty.MAY
 Effects = tuple[tuple[EffectKind, Certainty, str], ...]

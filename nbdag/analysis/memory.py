@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbdag.analysis.cells import visit
-from nbdag.model import CellFacts
+from nbdag.model.facts import CellFacts
 
 if TYPE_CHECKING:
     from nbdag.analysis.cell_code import Lowered

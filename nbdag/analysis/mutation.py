@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from nbdag.analysis.alignment import Unit
-from nbdag.model import AccessKind
+from nbdag.model.facts import AccessKind
 
 
 def said_to_change(unit: Unit) -> frozenset[str]:

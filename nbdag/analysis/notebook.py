@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from nbdag.errors import NotebookError
-from nbdag.model import Cell, Diagnostic, Notebook, Severity
+from nbdag.model.findings import Diagnostic, Severity
+from nbdag.model.notebook import Cell, Notebook
 
 _PERCENT = re.compile(r"#[ \t]*%%(?P<rest>(?:[ \t\[].*)?)$")  # "# %%bash" is a magic
 _TYPE = re.compile(r"\[(?P<type>markdown|md|raw|code)\]")

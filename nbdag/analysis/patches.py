@@ -82,7 +82,7 @@ def registered_with(python: str, modules: frozenset[str], changes: bool = False)
     return frozenset(found)
 
 
-REGISTRATION = re.compile(r"\b(?:(?:un)?register|enable|disable|install|activate)")
+REGISTRATION = re.compile(r"\b(?:(?:un)?register|enable|disable|install|activate|listen\b)")
 SETTING = re.compile(REGISTRATION.pattern + r"|\b(?:(?:re)?set_|configure|patch)")
 """How functions are called that leave something in their library."""
 

@@ -26,6 +26,7 @@ from functools import partial
 
 from nbdag.analysis.alignment import Unit, align
 from nbdag.analysis.disagreement import disagreements, plain_names
+from nbdag.analysis.future import FUTURE, has_annotations
 from nbdag.analysis.hazards import DigestOfFile, hazards_of, sha256_of_file
 from nbdag.analysis.magic_table import SCRIPT_GLOBALS
 from nbdag.analysis.mutation import changed_in_place, said_to_bind
@@ -36,27 +37,10 @@ from nbdag.analysis.patches import (
     modules_patched,
     registered_with,
 )
-from nbdag.model import (
-    AccessKind,
-    CellFacts,
-    Certainty,
-    Covariable,
-    Diagnostic,
-    EffectKind,
-    Execution,
-    FileUse,
-    Hazard,
-    Reluctance,
-    SessionGraph,
-    Severity,
-    Statement,
-    StatementKind,
-    Step,
-    Trace,
-    ValueKind,
-    Variable,
-    Version,
-)
+from nbdag.model.facts import AccessKind, CellFacts, Certainty, EffectKind, Statement, StatementKind
+from nbdag.model.findings import Diagnostic, Severity
+from nbdag.model.graph import Covariable, Hazard, Reluctance, SessionGraph, Step, Version
+from nbdag.model.trace import Execution, FileUse, Trace, ValueKind, Variable
 
 OPTIONS = "<options>"
 """Pseudo-name of the process-wide options of libraries: who changes them binds it, whoever runs later reads it."""
@@ -71,7 +55,7 @@ def reconcile(facts: Sequence[CellFacts], trace: Trace, digest_of: DigestOfFile 
     """The session graph of ``trace``; ``facts`` are those of its executions, one by one, calls resolved."""
     defined = frozenset(v.name for v in trace.variables if v.kind is not ValueKind.DATA)
     builder = _Builder(digest_of, defined, trace.variables)
-    plain = plain_names(trace.variables)
+    plain = plain_names(trace)
     nested: dict[int, list[Execution]] = {}
     for execution in trace.executions:
         if execution.parent is not None:
@@ -174,12 +158,15 @@ class _Builder:
         self.patches: frozenset[Version] = frozenset()  # modules in which a step has set something
         self._set_in_functions: set[tuple[str, str]] = set()  # what functions set when they are called
         self.imported: frozenset[str] = frozenset()  # names that an import bound last
+        self._future: Version | None = None  # from __future__ import annotations
+        self._sources: dict[int, str] = {}  # by execution
         self._digest_of = digest_of
 
     def add(
         self, execution: Execution, units: Sequence[Unit], asking: int | None, add_inner: Callable[[], None]
     ) -> None:
         """The steps of one execution; those of what the unit ``asking`` had IPython run stand before its own."""
+        self._sources[execution.ordinal] = execution.source
         linked = {name: frozenset(group) for group in execution.covariables for name in group}
         mutated = changed_in_place(units, linked)
         for index, unit in enumerate(units):
@@ -205,6 +192,8 @@ class _Builder:
         asks = () if statement.kind in DEFINITIONS or not asks_ipython(statement.python or "") else ASKS_IPYTHON
         hazards = (*more_hazards, *asks, *hazards_of(statement, run, execution, self._digest_of))
         bound = _bound(unit, siblings)
+        if statement.kind is StatementKind.IMPORT and self._imported_before(statement, execution, bound):
+            bound = frozenset()
         deleted = _deleted(unit, bound)
         patched = self._patched(statement, unit, hazards, bool(mutated or bound))
         if statement.kind is StatementKind.EXPRESSION and (patched or _configures(statement)):
@@ -223,6 +212,8 @@ class _Builder:
         options = self._changes_options(statement, hazards)
         wanted = read | mutated | (frozenset() if definition else {OPTIONS})
         inputs = tuple(self.current[name] for name in sorted(wanted) if name in self.current)
+        if self._future is not None and self._future not in inputs and has_annotations(statement.python or ""):
+            inputs += (self._future,)
         outputs = tuple(Version(name, position) for name in sorted(bound | mutated | ({OPTIONS} if options else set())))
         self.steps.append(
             Step(
@@ -250,8 +241,22 @@ class _Builder:
         self.imported = self.imported | bound if statement.kind is StatementKind.IMPORT else self.imported - bound
         for version in outputs:
             self.current[version.name] = version
+        if self._future is None and outputs and (statement.python or "").startswith(FUTURE):
+            self._future = outputs[0]
         for name in deleted:
             self.current.pop(name, None)
+
+    def _imported_before(self, statement: Statement, execution: Execution, bound: frozenset[str]) -> bool:
+        """Whether an earlier run of the same cell has imported the same, and the names still hold it.
+
+        Then that run made them: what it took is what the import takes, and what was set since stands behind it.
+        """
+        makers = {self.current[name].made_by if name in self.current else -1 for name in bound}
+        if len(makers) != 1 or -1 in makers:
+            return False
+        maker = self.steps[makers.pop()]
+        same = maker.definition and maker.code == statement.python and frozenset(maker.binds) == bound
+        return same and self._sources[maker.execution] == execution.source
 
     def _patched(self, statement: Statement, unit: Unit, hazards: Sequence[Hazard], leaves: bool) -> frozenset[str]:
         """The modules, and classes and functions of libraries, whose attributes ``statement`` sets.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from nbdag.analysis.cell_code import Lowered, lower_cell, without_collections
 from nbdag.analysis.memory import Memory, memory
-from nbdag.model import CellFacts
+from nbdag.model.facts import CellFacts
 
 
 def resolve(

@@ -17,7 +17,8 @@ from typing import Any
 from nbdag.analysis.kernels import Session, is_alive, keep_session, stop_session, why_gone
 from nbdag.analysis.processes import send_signal
 from nbdag.errors import CellFailed, KernelDied
-from nbdag.model import Cell, Notebook, Outcome
+from nbdag.model.notebook import Cell, Notebook
+from nbdag.model.trace import Outcome
 
 _POLL = 0.2  # seconds between looks at the kernel's process while a cell runs
 _INTERRUPT_SECONDS = 5.0  # how long a cell may take to notice an interrupt
@@ -143,6 +144,9 @@ def _read_reply(cell: Cell, content: dict[str, Any], seconds: float, timeout: fl
         outcome, error = Outcome.INTERRUPTED, "it was interrupted"
     elif name in {"SyntaxError", "IndentationError", "TabError"} and not _ran(content):
         outcome, error = Outcome.REFUSED, f"{name}: {text}"
+    elif name == "NoneType":  # a formatter raised, and ipykernel looks where IPython has caught it already
+        shown = [line for part in content.get("traceback") or () for line in _ANSI.sub("", part).splitlines() if line]
+        error = f"its result cannot be displayed: {shown[-1]}" if shown else "its result cannot be displayed"
     else:
         error = f"{name}: {text}" if text else name
     return CellRun(cell.index, outcome, seconds, error, count)

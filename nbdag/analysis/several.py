@@ -23,7 +23,7 @@ from typing import IO
 
 import nbdag
 from nbdag.errors import NbdagError
-from nbdag.model import Analysis, Failed
+from nbdag.model.results import Analysis, Failed
 
 # Bytes of notebook files that take about as long to analyze as a worker takes to start (0.4 s).
 _WORTH_A_WORKER = 300_000

@@ -15,7 +15,10 @@ from nbdag.analysis.dataflow import static_edges, summarize_cell
 from nbdag.analysis.notebook import read_notebook
 from nbdag.analysis.resolve import analyze_session
 from nbdag.errors import NotebookError
-from nbdag.model import Analysis, CellFacts, Diagnostic, Notebook
+from nbdag.model.facts import CellFacts
+from nbdag.model.findings import Diagnostic
+from nbdag.model.notebook import Notebook
+from nbdag.model.results import Analysis
 
 _READINGS = 5  # of a file that changes while it is read: an editor is done with it in milliseconds
 _PAUSE = 0.1  # seconds between them

@@ -6,18 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from nbdag.analysis.reconcile import OPTIONS
-from nbdag.model import (
-    Cell,
-    CellSummary,
-    Edge,
-    Evidence,
-    Execution,
-    Outcome,
-    SessionGraph,
-    Trace,
-    ValueKind,
-    VariableSummary,
-)
+from nbdag.model.graph import Edge, Evidence, SessionGraph
+from nbdag.model.notebook import Cell
+from nbdag.model.results import CellSummary, VariableSummary
+from nbdag.model.trace import Execution, Outcome, Trace, ValueKind
 
 
 def cell_of_execution(cells: Sequence[Cell], executions: Sequence[Execution]) -> dict[int, int]:
@@ -66,7 +58,7 @@ def add_runs(
             result.append(summary)
             continue
         last = runs[-1]
-        seen = {effect for run in last.statements for effect in run.effects}
+        seen = _seen_effects(last)
         reached = {name for run in last.statements for name in (*run.reached, *run.beyond)}
         whole = last.known and last.outcome is Outcome.OK and last.statements
         result.append(
@@ -86,14 +78,26 @@ def add_runs(
     return tuple(result)
 
 
+def _seen_effects(execution: Execution) -> set[str]:
+    """What the recorder saw the cell do; not the files of an import, which are the library and its caches."""
+    lines = execution.source.splitlines()
+    seen: set[str] = set()
+    for run in execution.statements:
+        begins = lines[run.line - 1] if 0 < run.line <= len(lines) else ""
+        of_library = {"file-read", "file-write"} if begins.startswith(("import ", "from ")) else set()
+        seen |= set(run.effects) - of_library
+    return seen
+
+
 def observed_edges(graph: SessionGraph, cell_of: Mapping[int, int]) -> dict[tuple[int, int], frozenset[str]]:
     """(source cell, target cell) -> names, from the versions that steps read."""
     found: dict[tuple[int, int], set[str]] = {}
     for step in graph.steps:
         target = cell_of.get(step.execution)
+        used = {*step.reads, *(version.name for version in step.outputs)} - {OPTIONS}
         for version in step.inputs:
-            if version.made_by < 0 or version.name == OPTIONS or target is None:
-                continue
+            if version.made_by < 0 or version.name not in used or target is None:
+                continue  # nobody would call it a use that options or a __future__ import were in force
             source = cell_of.get(graph.steps[version.made_by].execution)
             if source is not None and source != target:
                 found.setdefault((source, target), set()).add(version.name)

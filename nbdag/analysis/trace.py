@@ -17,18 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nbdag.errors import IntegrityError
-from nbdag.model import (
-    Diagnostic,
-    Execution,
-    FileUse,
-    Outcome,
-    Place,
-    Severity,
-    StatementRun,
-    Trace,
-    ValueKind,
-    Variable,
-)
+from nbdag.model.findings import Diagnostic, Place, Severity
+from nbdag.model.trace import Execution, FileUse, Outcome, StatementRun, Trace, ValueKind, Variable
 
 FORMAT = "nbdag-trace"
 VERSION = 1

@@ -9,7 +9,9 @@ import pytest
 
 from nbdag.analysis.dataflow import LAST_CHANGES, static_edges, summarize_cell
 from nbdag.analysis.resolve import analyze_session
-from nbdag.model import AccessKind, Cell, CellSummary
+from nbdag.model.facts import AccessKind
+from nbdag.model.notebook import Cell
+from nbdag.model.results import CellSummary
 
 
 def summary(*sources: str) -> CellSummary:

@@ -5,22 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nbdag.analysis.reconcile import reconcile
-from nbdag.model import (
-    Access,
-    AccessKind,
-    CellFacts,
-    Certainty,
-    Execution,
-    Outcome,
-    Place,
-    Severity,
-    Statement,
-    StatementKind,
-    StatementRun,
-    Trace,
-    ValueKind,
-    Variable,
-)
+from nbdag.model.facts import Access, AccessKind, CellFacts, Certainty, Statement, StatementKind
+from nbdag.model.findings import Place, Severity
+from nbdag.model.trace import Execution, Outcome, StatementRun, Trace, ValueKind, Variable
 
 HERE = Place(1, 0, 1, 1)
 KINDS = {"r": AccessKind.READ, "b": AccessKind.BIND, "m": AccessKind.MUTATE}
@@ -98,6 +85,19 @@ def test_both_sides_are_told_of(
     sentence: str, facts: list[Statement], runs: list[StatementRun], expected: list[str]
 ) -> None:
     assert told(facts, runs) == expected
+
+
+def test_where_something_changed_that_cannot_be_seen_nothing_is_told_of_the_rest() -> None:
+    facts = [says("plt.legend()", "r:plt")]
+    assert told(facts, [ran(reached="plt xs model", changed="xs model")]) == []
+    assert len(told(facts, [ran(reached="plt xs", changed="xs")])) == 1
+
+
+def test_what_changes_in_every_statement_that_reaches_it_was_never_looked_at() -> None:
+    facts = [says("print(n)", "r:n", node) for node in range(3)]
+    runs = [ran(node, reached="n xs", changed="xs") for node in range(3)]
+    assert told(facts, runs) == []
+    assert len(told(facts, [*runs[:2], ran(2, reached="xs")])) == 2
 
 
 def test_an_alias_admits_the_change_of_what_it_is_linked_to() -> None:

@@ -20,7 +20,8 @@ from nbdag.analysis.kernels import Session
 from nbdag.analysis.runner import run_notebook
 from nbdag.analysis.session_files import read_session, write_session
 from nbdag.errors import CellFailed, EnvironmentRefused, KernelDied, NotebookError, OutputError
-from nbdag.model import Cell, Notebook, Outcome
+from nbdag.model.notebook import Cell, Notebook
+from nbdag.model.trace import Outcome
 
 
 def notebook(folder: Path, *sources: str, kernel: str = "", language: str = "python", tags: str = "") -> Notebook:
@@ -64,7 +65,7 @@ def command(tmp_path: Path) -> Iterator[Callable[[str], tuple[subprocess.Popen[s
     def start(then: str) -> tuple[subprocess.Popen[str], Session]:
         script = (
             "import sys, time\nfrom pathlib import Path\nfrom nbdag.analysis import kernels\n"
-            "from nbdag.analysis.runner import run_notebook\nfrom nbdag.model import Cell, Notebook\n"
+            "from nbdag.analysis.runner import run_notebook\nfrom nbdag.model.notebook import Cell, Notebook\n"
             f"nb = Notebook({str(tmp_path / 'a.ipynb')!r}, (Cell(0, 0, 'a', 'import time; time.sleep(60)'),))\n"
             f"s = kernels.open_session(nb, Path({str(tmp_path / '.nbdag')!r}), '', 60.0)\n"
             f"print(s.directory, flush=True)\n{then}\n"

@@ -15,7 +15,7 @@ from nbdag.analysis import kernels, processes
 from nbdag.analysis.agent_client import KernelAgent, RemoteTraceback
 from nbdag.analysis.kernels import Session
 from nbdag.errors import KernelDied, KernelProtocolError, UsageError
-from nbdag.model import Cell, Notebook
+from nbdag.model.notebook import Cell, Notebook
 
 FAKE = """
 calls = []

@@ -10,18 +10,9 @@ import pytest
 
 from nbdag.analysis.late import CellRun, runs_in_file, with_runs
 from nbdag.analysis.reconcile import UNKNOWN_SECONDS, reconcile
-from nbdag.model import (
-    Access,
-    AccessKind,
-    CellFacts,
-    Certainty,
-    Execution,
-    Outcome,
-    Place,
-    Statement,
-    StatementKind,
-    Trace,
-)
+from nbdag.model.facts import Access, AccessKind, CellFacts, Certainty, Statement, StatementKind
+from nbdag.model.findings import Place
+from nbdag.model.trace import Execution, Outcome, Trace
 
 JUPYTER = {
     "execution": {

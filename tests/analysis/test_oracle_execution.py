@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from nbdag.analysis.resolve import analyze_session
-from nbdag.model import AccessKind, CellFacts, Certainty
+from nbdag.model.facts import AccessKind, CellFacts, Certainty
 from tests.analysis.rows import ROWS, Row
 
 # Nothing that touches more than objects in memory is run here, and nothing that patches what the tests need.

@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from nbdag.analysis.cells import analyze_cell
-from nbdag.model import StatementKind
+from nbdag.model.facts import StatementKind
 
 TransformerManager = pytest.importorskip("IPython.core.inputtransformer2").TransformerManager
 

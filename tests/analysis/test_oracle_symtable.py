@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nbdag.analysis.cells import analyze_cell
-from nbdag.model import AccessKind
+from nbdag.model.facts import AccessKind
 
 ALL_NAMES = frozenset(dir(builtins)) | {"__file__", "__path__", "__annotations__", "WindowsError"}
 

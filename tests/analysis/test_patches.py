@@ -7,12 +7,14 @@ import pytest
 from nbdag.analysis.patches import asks_ipython, attributes_set_in_functions, registered_with
 from nbdag.analysis.reconcile import reconcile
 from nbdag.analysis.resolve import analyze_session
-from nbdag.model import Execution, Outcome, SessionGraph, StatementRun, Trace, ValueKind, Variable
+from nbdag.model.graph import SessionGraph
+from nbdag.model.trace import Execution, Outcome, StatementRun, Trace, ValueKind, Variable
 
 REGISTERED = [
     ("a bare call", "lib.register_adapter(P, f)", "lib"),
     ("further down, of what a call gives", "lib.api.register_accessor('geo')(Geo)", "lib"),
     ("an imported function", "register(P)", "register"),
+    ("a listener", "lib.event.listen(Wine, 'init', f)", "lib"),
     ("switching on", "lib.enable()", "lib"),
     ("inside an if", "if x:\n    lib.set_option(1)", "lib"),
     ("what is kept is a value", "old = lib.register(P)", ""),

@@ -8,26 +8,10 @@ from nbdag.analysis.alignment import align
 from nbdag.analysis.hazards import hazards_of
 from nbdag.analysis.patches import modules_patched
 from nbdag.analysis.reconcile import reconcile
-from nbdag.model import (
-    Access,
-    AccessKind,
-    CellFacts,
-    Certainty,
-    Effect,
-    EffectKind,
-    Execution,
-    FileUse,
-    Outcome,
-    Place,
-    Reluctance,
-    SessionGraph,
-    Statement,
-    StatementKind,
-    StatementRun,
-    Trace,
-    ValueKind,
-    Variable,
-)
+from nbdag.model.facts import Access, AccessKind, CellFacts, Certainty, Effect, EffectKind, Statement, StatementKind
+from nbdag.model.findings import Place
+from nbdag.model.graph import Reluctance, SessionGraph
+from nbdag.model.trace import Execution, FileUse, Outcome, StatementRun, Trace, ValueKind, Variable
 
 HERE = Place(1, 0, 1, 1)
 MUST, MAY = Certainty.MUST, Certainty.MAY
@@ -57,7 +41,8 @@ def history(*cells: list[tuple[Statement, StatementRun]], variables: str = "", l
     groups = (tuple(linked.split()),) if linked else ()
     for ordinal, cell in enumerate(cells):
         runs = tuple(run for _, run in cell)
-        executions.append(Execution(ordinal, "", Outcome.OK, statements=runs, covariables=groups))
+        source = "\n".join(statement.python or "" for statement, _ in cell)
+        executions.append(Execution(ordinal, source, Outcome.OK, statements=runs, covariables=groups))
         facts.append(CellFacts(tuple(statement for statement, _ in cell)))
     found = [Variable(name, "int", ValueKind.DATA, group) for group, name in enumerate(variables.split())]
     graph = reconcile(facts, Trace("3.11", "cpython", "", "", tuple(executions), tuple(found)))
@@ -71,6 +56,20 @@ def history(*cells: list[tuple[Statement, StatementRun]], variables: str = "", l
 
 X = [(says("b:x"), ran(bound="x"))]  # a cell that makes x
 
+FUTURE = [
+    (
+        says("b:annotations", kind=StatementKind.IMPORT, python="from __future__ import annotations"),
+        ran(bound="annotations"),
+    )
+]
+TYPED = [
+    (says("b:f", kind=StatementKind.FUNCTION, python="def f(x: Later) -> None:\n    return x"), ran(bound="f")),
+    (says("b:g", 1, StatementKind.FUNCTION, python="def g(x):\n    return x"), ran(1, bound="g")),
+]
+
+NUMPY = [(says("b:np", kind=StatementKind.IMPORT, python="import numpy as np"), ran(bound="np"))]
+USES_NUMPY = [(says("b:x r:np"), ran(bound="x"))]
+
 CASES = [
     ("what the text binds and the recorder saw bound", [X], ["-> x"]),
     ("a name rebound to the same object is bound all the same", [[(says("b:x"), ran())]], ["-> x"]),
@@ -79,6 +78,22 @@ CASES = [
     ("a name the text reads", [X, [(says("b:y r:x"), ran(bound="y"))]], ["-> x", "x@0 -> y"]),
     ("a name only the running code reaches", [X, [(says("b:y"), ran(bound="y", reached="x"))]], ["-> x", "x@0 -> y"]),
     ("a name that nobody made is no input", [[(says("b:y r:print"), ran(bound="y"))]], ["-> y"]),
+    ("a cell of imports that is run again makes nothing", [NUMPY, NUMPY, USES_NUMPY], ["-> np", "->", "np@0 -> x"]),
+    (
+        "an import brings a name back that held something else",
+        [NUMPY, [(says("b:np"), ran(bound="np"))], NUMPY, USES_NUMPY],
+        ["-> np", "-> np", "-> np", "np@2 -> x"],
+    ),
+    (
+        "what has annotations stays behind the first __future__ import, whatever becomes of the name",
+        [FUTURE, TYPED, [(says("b:annotations", python="annotations = 1"), ran(bound="annotations"))], FUTURE, TYPED],
+        [
+            *("-> annotations", "annotations@0 -> f", "-> g", "-> annotations"),
+            "-> annotations",
+            "annotations@0 -> f",
+            "-> g",
+        ],
+    ),
     (
         "a deleted name is gone",
         [X, [(says("d:x"), ran(deleted="x"))], [(says("r:x b:y"), ran(bound="y"))]],

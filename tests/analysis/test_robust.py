@@ -8,7 +8,8 @@ import pytest
 
 from nbdag.analysis.cells import analyze_cell
 from nbdag.analysis.resolve import analyze_session
-from nbdag.model import EXCERPT_BEFORE, AccessKind
+from nbdag.model.facts import AccessKind
+from nbdag.model.findings import EXCERPT_BEFORE
 
 DEEP = [
     ("brackets", "x = " + "[" * 150 + "]" * 150),

@@ -21,7 +21,7 @@ from nbdag.analysis.running import BUSY, IDLE, STUCK, RunningKernel, kernel_id_o
 from nbdag.analysis.servers import Server, kernels_of, read_address, running_servers, without_secrets
 from nbdag.analysis.targets import by_notebook, find_target, live_kernel_of
 from nbdag.errors import EnvironmentRefused, KernelDied, UsageError
-from tests.portable.test_agent_kernel import Kernel
+from tests.portable.agent_kernel import Kernel
 
 ID = "0e6c4d0a-1111-2222-3333-444455556666"
 OTHER = "0e6c4d0b-1111-2222-3333-444455556666"

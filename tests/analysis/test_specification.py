@@ -14,7 +14,8 @@ from nbdag import cli
 from nbdag.analysis.cells import analyze_cell
 from nbdag.analysis.dataflow import static_edges, summarize_cell
 from nbdag.analysis.resolve import analyze_session, resolve
-from nbdag.model import Analysis, Cell
+from nbdag.model.notebook import Cell
+from nbdag.model.results import Analysis
 from nbdag.report.json import analysis_as_json
 from tests.analysis.rows import ROWS, Facts, Row, complaints
 

@@ -12,18 +12,8 @@ from hypothesis import strategies as st
 
 from nbdag.analysis.trace import read_trace, trace_document, trace_from_document, write_trace
 from nbdag.errors import IntegrityError
-from nbdag.model import (
-    Diagnostic,
-    Execution,
-    FileUse,
-    Outcome,
-    Place,
-    Severity,
-    StatementRun,
-    Trace,
-    ValueKind,
-    Variable,
-)
+from nbdag.model.findings import Diagnostic, Place, Severity
+from nbdag.model.trace import Execution, FileUse, Outcome, StatementRun, Trace, ValueKind, Variable
 
 TRACE = Trace(
     python="3.11.7",

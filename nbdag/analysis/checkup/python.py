@@ -17,6 +17,7 @@ from nbdag import __version__
 from nbdag.analysis.checkup.check import Check, State
 
 _OLDEST = (3, 10)
+FOR_DEVELOPERS = frozenset(("corpus", "docs", "test"))  # extras that a user of nbdag has no use for
 
 
 def look_at_python(_state_directory: Path) -> list[Check]:
@@ -117,13 +118,13 @@ def _packages(wanted: list[Requirement]) -> Check:
 def _extras(wanted: list[Requirement]) -> Iterator[Check]:
     names = metadata.metadata("nbdag").get_all("Provides-Extra") or []
     there = [name for name in names if not unmet(wanted, name)]
-    lacking = [name for name in names if name not in there]
+    lacking = [name for name in names if name not in there and name not in FOR_DEVELOPERS]
+    says = f"installed: {', '.join(there) or 'none'}"
     if lacking:
-        says = ", ".join(there) or "none"
-        remedy = f"what they are for: docs; to have one: {_pip()} 'nbdag[{lacking[0]}]'"
-        yield Check("extras", State.INFO, f"installed: {says}; not installed: {', '.join(lacking)}", remedy)
+        remedy = f"to have one, where its command asks for it: {_pip()} 'nbdag[{lacking[0]}]'"
+        yield Check("extras", State.INFO, f"{says}; not installed: {', '.join(lacking)}", remedy)
     elif names:
-        yield Check("extras", State.OK, ", ".join(there))
+        yield Check("extras", State.OK, says)
 
 
 def _pip() -> str:

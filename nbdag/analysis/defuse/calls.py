@@ -1,27 +1,23 @@
-"""Calls: whom they reach, what that changes, and what they return.
+"""Calls: whom they reach.
 
 f(x)            a user's function: its body is followed with what is known of x
-np.sort(x)      a table says that nothing is changed
-x.sort()        x is a list: a table says that the receiver is changed; x unknown: it may be
-lib.g(x, f)     nobody knows: x may be changed, and f may be called
+K(x)            a user's class: its __init__ is followed
+np.sort(x)      a function with a path, x.sort() a method: the tables know it, or nobody does (``apply.py``)
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import replace
 
 from nbdag.analysis import effects, purity
 from nbdag.analysis.defuse import tree
-from nbdag.analysis.defuse.follow import Following, Given
-from nbdag.analysis.defuse.state import MAY, MUST, READ
+from nbdag.analysis.defuse.apply import NOBODY_KNOWS, Applying
+from nbdag.analysis.defuse.follow import Given
+from nbdag.analysis.defuse.state import MAY, MUST
 from nbdag.analysis.defuse.values import (
     BY_TYPE,
     IMMUTABLE,
-    ITERATORS,
     NONE,
-    NOTHING,
     UNKNOWN,
     UserFunction,
     Value,
@@ -32,7 +28,7 @@ from nbdag.analysis.defuse.values import (
 from nbdag.analysis.effects.randomness import RANDOM_ESTIMATORS, UNSEEDED, without_random_state
 from nbdag.analysis.purity import Signature
 from nbdag.analysis.wordlist import words
-from nbdag.model import EffectKind
+from nbdag.model.facts import EffectKind
 
 # Methods of this name change their receiver whatever it is, if nothing is done with the result.
 MUTATORS = words(
@@ -47,12 +43,14 @@ FRAMES = words("sys._getframe inspect.currentframe inspect.stack inspect.getoute
 # Functions that look for names in the text they are given, though they change nothing.
 EVALUATORS = ("pandas.eval", "statsmodels.formula.", "patsy.", "string.Template", "duckdb.", "pandasql.", "numexpr.",
               "timeit.", "polars.sql", "polars.SQLContext")  # fmt: skip
-NOBODY_KNOWS = Signature(everything=True)
-GIVEN_TO_CHANGE = words("out ax cax")  # keywords that mean the same everywhere
+_STORERS = words("append extend insert add appendleft update setdefault put")
+_ON_ATTRIBUTES = frozenset(
+    ("builtins.setattr", "builtins.delattr", "builtins.getattr", "builtins.vars", "builtins.hasattr")
+)
 _QUERY_NAME = re.compile(r"@([^\W\d]\w*)")
 
 
-class Calls(Following):
+class Calls(Applying):
     """Evaluates calls."""
 
     unused = False  # the value of the call at hand is thrown away
@@ -65,11 +63,11 @@ class Calls(Following):
             # "{a}".format(**globals()): the text says which names
             receiver = self.expr(func.value) if name in ("format", "format_map") else self.silent(func.value)
             if receiver.functions:
-                self._of_element(receiver, name, called=True)
+                self.of_element(receiver, name, called=True)
             if receiver.path or receiver.klass is not None:
                 callee = self.attribute(receiver, name, node.at)
                 if callee.path or callee.functions or callee.klass is not None:
-                    return self._call_value(callee, node, receiver)
+                    return self._call_value(callee, node)
             return self._call_method(receiver, name, node, unused)
         if func.__class__ is tree.Name and func.id == "super" and not node.arguments:
             return self.super_of()
@@ -91,17 +89,17 @@ class Calls(Following):
 
     # ------------------------------------------------------------------------------------------ plain callees
 
-    def _call_value(self, callee: Value, node: tree.Call, receiver: Value | None = None) -> Value:
+    def _call_value(self, callee: Value, node: tree.Call) -> Value:
         path = callee.path
         if path and not callee.functions and callee.klass is None:
-            return self._call_path(purity.canonical(path), node, callee)
+            return self._call_path(purity.canonical(path), node)
         # K.m = f puts f into K, but K() is no call of f.
         instance = callee.klass is not None and callee.type in ("class", "instance")
         if not instance and any(not function.stands_for_instance for function in callee.functions):
             given = self._arguments(node, quiet=True)
             return self._call_functions(callee, given, node)
         if callee.functions:
-            self._of_element(callee, "__call__", called=True)
+            self.of_element(callee, "__call__", called=True)
         if callee.klass is not None:
             given = self._arguments(node, quiet=callee.klass.known())
             if callee.made:
@@ -139,12 +137,33 @@ class Calls(Following):
         assert result is not None
         return result
 
-    def _call_path(self, path: str, node: tree.Call, callee: Value) -> Value:
+    def instantiate(self, callee: Value, given: Given, node: tree.Call) -> Value:
+        """A new instance of the user's class ``callee``."""
+        owner = callee.klass
+        assert owner is not None
+        instance = Value("instance", klass=owner, made=True)
+        instance.inner = frozenset().union(*(v.roots for _, _, v in given if not v.immutable and not v.path))
+        instance.functions = unique(tuple(f for _, _, v in given for f in v.functions))
+        found = owner.find("__init__") or owner.find("__new__") or owner.find("__post_init__")
+        before = self.site
+        if self.site is None:
+            self.site = (node.at, max(node.end, node.at + 1))
+        if found is not None and found[1].functions:
+            self.follow_bound(found[1].functions[0], instance, given, instance)
+        self.site = before
+        foreign = [path for path in owner.foreign if path != "object"]
+        unknown = not owner.known() and not all(purity.of_function(purity.canonical(path)) for path in foreign)
+        if unknown or self.deferred:
+            self.unknown(given, node, None)
+        instance.functions = ()
+        return instance
+
+    def _call_path(self, path: str, node: tree.Call) -> Value:
         name = path.removeprefix("builtins.")
         if name in OPAQUE_BUILTINS or (name in ("vars", "dir") and not node.arguments):
             given = self._arguments(node, quiet=False)
             self.opaque()
-            self._call_back(given, node, Signature())
+            self.call_back(given, node, Signature())
             return Value("object")
         signature = purity.of_function(path)
         before = self.quiet
@@ -171,7 +190,7 @@ class Calls(Following):
             return self.unknown(given, node, None, kind)
         if signature.opaque or path in FRAMES:
             self.opaque()
-        result = self._apply(signature, None, given, node)
+        result = self.apply(signature, None, given, node)
         if path in RANDOM_ESTIMATORS and without_random_state(_shape(node, given)):
             return Value(UNSEEDED, "", result.own, result.shared, result.inner, result.functions)
         if path in ("builtins.zip", "builtins.enumerate"):
@@ -232,7 +251,7 @@ class Calls(Following):
                         self.effect(rule.kind, path, rule.certainty, node.at, node.end)
                 if signature.opaque:
                     self.opaque()
-                return self._apply(signature, receiver, given, node)
+                return self.apply(signature, receiver, given, node)
         inherited = self._inherited(receiver, name)
         query = name in ("query", "eval", "evaluate") and not (receiver.klass is not None and receiver.klass.known())
         self.doubt += 1
@@ -245,7 +264,7 @@ class Calls(Following):
             if rule.judge is None or rule.judge(_shape(node, given)):
                 self.effect(rule.kind, "." + name, MAY, node.at, node.end)
         if inherited:
-            return self._apply(inherited, receiver, given, node)
+            return self.apply(inherited, receiver, given, node)
         if kind in IMMUTABLE:
             return self.unknown(given, node, None)
         flagged = self._flag(given, "inplace")
@@ -256,7 +275,7 @@ class Calls(Following):
         if name in MUTATORS:
             self.put_into(receiver, [value for _, _, value in given])
             if certain and name in _STORERS:
-                self._call_back(given, node, Signature(), only_iterators=True)
+                self.call_back(given, node, Signature(), only_iterators=True)
                 return receiver.part()
         else:
             # stack.callback(f): nobody knows what it keeps. Data that is kept shows as a link; a function would not.
@@ -264,7 +283,7 @@ class Calls(Following):
         result = self.unknown(given, node, None)
         if receiver.functions:
             # m = Minuit(cost, 1); m.migrad(): what it was given may be called now.
-            self._call_back(given, node, NOBODY_KNOWS, receiver)
+            self.call_back(given, node, NOBODY_KNOWS, receiver)
         holder = receiver.view()
         shared = bounded(result.shared | holder.shared | receiver.inner)
         return Value("object", "", holder.own, shared, result.inner, unique((*result.functions, *receiver.functions)))
@@ -294,219 +313,6 @@ class Calls(Following):
     def _flag(given: Given, name: str) -> bool:
         return any(keyword == name and value.type == "bool" for keyword, _, value in given)
 
-    # ------------------------------------------------------------------------------------------ by table
-
-    def _apply(self, signature: Signature, receiver: Value | None, given: Given, node: tree.Call) -> Value:
-        at = node.at
-        arguments = [value for _, _, value in given]
-        if signature.everything:
-            return self.unknown(given, node, receiver)
-        loose = _uncopied(node)
-        if signature.unless_copied and loose:
-            if receiver is not None:
-                self.mutate(receiver, at, certain=False, deep=True)
-            return self.unknown(given, node, receiver)
-        if (signature.receiver or signature.perhaps) and receiver is not None:
-            self.mutate(receiver, at, certain=signature.receiver)
-            if signature.deep:
-                self.mutate(Value(shared=receiver.inner), at, certain=False)
-        inplace = signature.inplace and receiver is not None and self._inplace(node)
-        if inplace and receiver is not None:
-            self.mutate(receiver, at)
-        for position in (*signature.positions, *signature.doubtful):
-            # out, far behind, only where no keyword stands: np.sum(a, axis=0, dtype=d, where=mask)
-            if position < len(arguments) and (position < 2 or not given[position][0]):
-                self.mutate(arguments[position], at, certain=position in signature.positions)
-        by_position = sum(not keyword and not star for keyword, star, _ in given)
-        overwrites = signature.overwrites is not None and by_position > signature.overwrites
-        if overwrites or any(keyword.startswith("overwrite") for keyword in loose):
-            signature = replace(signature, view=True)
-            for value in arguments:
-                self.mutate(value, at, certain=False)
-        for keyword, _, value in given:
-            if keyword in signature.keywords or keyword in GIVEN_TO_CHANGE:
-                self.mutate(value, at)
-            if value.type in ITERATORS:
-                self.mutate(value, at)
-        if receiver is not None and receiver.type == "generator":
-            self.iterate(receiver, at)
-        if signature.holds and receiver is not None:
-            self.put_into(receiver, arguments)
-        self._call_back(given, node, signature, receiver)
-        if inplace:
-            return NONE
-        if any(keyword.startswith("copy") for keyword in loose) and not signature.view:
-            signature = replace(signature, view=True)
-        found = self._returned(signature, receiver, arguments)
-        if found.immutable or found.path:
-            return found
-        # total = np.add(a, b, out=c) is c, and drawn = df.plot(ax=ax) is ax.
-        same = [value for keyword, _, value in given if keyword in GIVEN_TO_CHANGE]
-        same += [arguments[one] for one in signature.positions if one < len(arguments) and not given[one][0]]
-        roots = frozenset().union(*(value.own | value.shared for value in same)) - found.own
-        if roots <= found.shared:
-            return found
-        return Value(
-            found.type, "", found.own, found.shared | roots, found.inner, found.functions, found.klass, found.made,
-            found.elements,
-        )  # fmt: skip
-
-    @staticmethod
-    def _inplace(node: tree.Call) -> bool:
-        for argument in node.arguments:
-            if argument.keyword in ("inplace", "in_place"):
-                return not (isinstance(argument.value, tree.Constant) and argument.value.value is False)
-        return False
-
-    def _returned(self, signature: Signature, receiver: Value | None, arguments: list[Value]) -> Value:
-        kind = signature.result
-        if kind in IMMUTABLE:
-            return Value(kind)
-        if signature.same:
-            source = receiver if receiver is not None else arguments[0] if arguments else UNKNOWN
-            return source
-        sources = ([] if receiver is None else [receiver]) + (arguments if receiver is None or signature.parts else [])
-        if signature.element:
-            taken = receiver if receiver is not None else arguments[0] if arguments else UNKNOWN
-            if taken.elements and taken.type != "dict":
-                found = self.iterate(taken, self.statement_at)
-            else:
-                found = taken.part(kind)
-            # d.get(k, default), max(a, b): any of the arguments
-            others = [value for value in arguments if value is not taken and not value.immutable and not value.path]
-            roots = frozenset().union(*(value.roots for value in others))
-            if not roots:
-                return found
-            functions = unique((*found.functions, *(function for value in others for function in value.functions)))
-            return Value(None, "", NOTHING, found.own | found.shared | roots, found.inner, functions)
-        if signature.view:
-            found = Value(kind)
-            for source in sources:
-                view = source.view(kind)
-                found = Value(
-                    kind, "", found.own, found.shared | view.shared, found.inner | view.inner,
-                    unique((*found.functions, *view.functions)),
-                )  # fmt: skip
-            return found
-        if signature.parts:
-            inner = frozenset().union(*(source.roots for source in sources if not source.immutable))
-            functions = unique(tuple(function for source in sources for function in source.functions))
-            functions = tuple(f for f in functions if not f.code.generator)
-            return Value(kind, inner=inner, functions=functions)
-        return Value(kind)
-
-    # ------------------------------------------------------------------------------------------ unknown callees
-
-    def unknown(self, given: Given, node: tree.Call, callee: Value | None, kind: str = "object") -> Value:
-        """Nobody knows what is called: it may change what it is given, call what can be called, return any of it."""
-        at = node.at
-        if callee is not None and callee.type == "object":
-            self.mutate(callee, at, certain=False)
-        sources = [value for _, _, value in given]
-        for keyword, _, value in given:
-            if value.path and value.type is None:
-                continue  # a module or a function of one
-            self.mutate(value, at, certain=keyword == "out", deep=True)
-        self._call_back(given, node, NOBODY_KNOWS)
-        shared = frozenset().union(*(v.own | v.shared | v.inner for v in sources if not v.immutable and not v.path))
-        functions = unique(tuple(function for value in sources for function in value.functions))
-        if kind == "object" and any(not function.stands_for_instance for function in functions):
-            kind = "wrapped"
-        return Value(kind, shared=bounded(shared), functions=functions)
-
-    def _call_back(
-        self, given: Given, node: tree.Call, signature: Signature, receiver: Value | None = None,
-        only_iterators: bool = False,
-    ) -> None:  # fmt: skip
-        """The functions among the arguments may be called, with parts of the other arguments and of the receiver."""
-        if self.deferred:
-            return
-        callers = [value for _, _, value in given if value.functions or value.klass is not None]
-        callers += [part for _, _, value in given for part in (value.elements or {}).values() if part.klass is not None]
-        if receiver is not None and receiver.functions:
-            callers.append(receiver)
-        if not callers:
-            return
-        shared = frozenset().union(
-            *(v.own | v.shared | v.inner for _, _, v in given if not v.immutable and not v.path and not v.functions)
-        )
-        if receiver is not None:
-            shared |= receiver.own | receiver.shared | receiver.inner
-        anything = Value(shared=shared)
-        before = self.site
-        if self.site is None:
-            self.site = (node.at, max(node.end, node.at + 1))
-        self.doubt += 1
-        for value in callers:
-            for function in value.functions:
-                if function.stands_for_instance and not only_iterators:
-                    held = Value("instance", shared=value.roots, klass=function.owner, made=True)
-                    self._special_uses(held, signature, anything)
-                elif not only_iterators or function.code.generator:
-                    self.follow(function, [("", "*", anything), ("", "**", anything)], value)
-            if value.klass is not None and not only_iterators:
-                self._special_uses(value, signature, anything)
-        self.doubt -= 1
-        self.site = before
-
-    def _special_uses(self, value: Value, signature: Signature, anything: Value) -> None:
-        """What a library can do with an instance or class of the user's: call its special methods, or, if nobody knows
-        the library, any method."""
-        owner = value.klass
-        assert owner is not None
-        if not value.made:
-            if signature.result in IMMUTABLE:
-                return  # isinstance(x, K)
-            value = Value("instance", own=value.own, shared=value.shared, klass=owner, made=True)
-        # Once per statement is enough: whatever is called, it finds the same roots again.
-        key = ("special", id(owner), signature.everything, value.own | value.shared, anything.shared)
-        if key in self.followed:
-            return
-        self.followed[key] = NONE
-        for name, function in owner.methods():
-            if signature.everything or (name[:2] == "__" and (name not in _MAKING or value.type == "instance")):
-                self.follow_bound(function, value, [("", "*", anything)], value)
-
-    def instantiate(self, callee: Value, given: Given, node: tree.Call) -> Value:
-        """A new instance of the user's class ``callee``."""
-        owner = callee.klass
-        assert owner is not None
-        instance = Value("instance", klass=owner, made=True)
-        instance.inner = frozenset().union(*(v.roots for _, _, v in given if not v.immutable and not v.path))
-        instance.functions = unique(tuple(f for _, _, v in given for f in v.functions))
-        found = owner.find("__init__") or owner.find("__new__") or owner.find("__post_init__")
-        before = self.site
-        if self.site is None:
-            self.site = (node.at, max(node.end, node.at + 1))
-        if found is not None and found[1].functions:
-            self.follow_bound(found[1].functions[0], instance, given, instance)
-        self.site = before
-        foreign = [path for path in owner.foreign if path != "object"]
-        unknown = not owner.known() and not all(purity.of_function(purity.canonical(path)) for path in foreign)
-        if unknown or self.deferred:
-            self.unknown(given, node, None)
-        instance.functions = ()
-        return instance
-
-
-_STORERS = words("append extend insert add appendleft update setdefault put")
-_MAKING = words("__new__ __init__ __post_init__ __init_subclass__ __class_getitem__ __set_name__ __del__")
-_ON_ATTRIBUTES = frozenset(
-    ("builtins.setattr", "builtins.delattr", "builtins.getattr", "builtins.vars", "builtins.hasattr")
-)
-
-
-def _uncopied(node: tree.Call) -> list[str]:
-    """The keywords by which a call asks not to copy what it is given: ``copy=False``, ``overwrite_x=True``."""
-    found = []
-    for argument in node.arguments:
-        name = argument.keyword
-        if name and name.startswith(("copy", "overwrite")):
-            harmless = name.startswith("copy")
-            if not (isinstance(argument.value, tree.Constant) and argument.value.value is harmless):
-                found.append(name)
-    return found
-
 
 def _shape(node: tree.Call, given: Given) -> effects.Shape:
     """What rules may look at: the constants among the arguments, and the types."""
@@ -527,6 +333,3 @@ def _shape(node: tree.Call, given: Given) -> effects.Shape:
         else:
             positional.append(constant)
     return effects.Shape(tuple(positional), keywords)
-
-
-__all__ = ["BY_TYPE", "READ", "Calls", "Iterable"]

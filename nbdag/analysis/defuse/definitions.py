@@ -29,7 +29,7 @@ class Definitions(Calls):
 
     def define(self, node: tree.Define) -> bool:
         code = node.function
-        decorators = [(self.expr(decorator), decorator) for decorator in code.decorators]
+        decorators = [self.expr(decorator) for decorator in code.decorators]
         before = self._type_frame(code.type_names, code.type_bounds)
         if not self.lazy_annotations:
             for annotation in code.annotations:
@@ -39,12 +39,12 @@ class Definitions(Calls):
         self._decorate_and_bind(value, decorators, code.name, code.at)
         return False
 
-    def _decorate_and_bind(self, value: Value, decorators: list[tuple[Value, tree.Expr]], name: str, at: int) -> None:
-        for decorator, node in reversed(decorators):
-            value = self._decorate(decorator, value, node, at)
+    def _decorate_and_bind(self, value: Value, decorators: list[Value], name: str, at: int) -> None:
+        for decorator in reversed(decorators):
+            value = self._decorate(decorator, value, at)
         self.bind(name, value, at)
 
-    def _decorate(self, decorator: Value, value: Value, node: tree.Expr, at: int) -> Value:
+    def _decorate(self, decorator: Value, value: Value, at: int) -> Value:
         path = decorator.path.removeprefix("builtins.")
         if decorator.functions and not self.deferred:
             site, self.site = self.site, self.site or (at, at + 1)
@@ -55,16 +55,14 @@ class Definitions(Calls):
             return made if made.functions or made.klass else Value(made.type, functions=value.functions)
         if path in _CACHES or decorator.type in _CACHES:
             return Value("cached", functions=value.functions, klass=value.klass)
-        if path in _TRANSPARENT:
-            return value
-        if path.startswith(_TRANSPARENT_ROOTS):
+        if path in _TRANSPARENT or path.startswith(_TRANSPARENT_ROOTS):
             return value
         if decorator.type == "function" or decorator.type is None or decorator.path:
             return Value("wrapped" if value.functions else value.type, functions=value.functions, klass=value.klass)
         return Value("wrapped", functions=value.functions, klass=value.klass)
 
     def define_class(self, node: tree.DefineClass) -> bool:
-        decorators = [(self.expr(decorator), decorator) for decorator in node.decorators]
+        decorators = [self.expr(decorator) for decorator in node.decorators]
         before = self._type_frame(node.type_names, node.type_bounds)
         bases: list[UserClass] = []
         foreign: list[str] = []

@@ -343,10 +343,9 @@ _STATEMENTS: dict[type, Callable[[Lowering, Any], Stmt]] = {
 }
 
 
-def lower_timed(module: cst.Module, text: str, cursor: int = 0) -> tree.Function:
+def lower_timed(module: cst.Module, text: str) -> tree.Function:
     """The whole of ``module`` as the body of a function: what it binds is its own."""
     lowering = Lowering(Cursor(text))
-    lowering.cursor.position = cursor
     scope = lowering.open("function")
     body = lowering.block(module)
     names = frozenset(scope.bound - scope.globals)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 
-from nbdag.model import Place
+from nbdag.model.findings import Place
 
 _TOKEN = re.compile(
     r"""

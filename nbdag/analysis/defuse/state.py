@@ -18,7 +18,7 @@ from nbdag.analysis.defuse.values import (
     Value,
     join,
 )
-from nbdag.model import AccessKind, Certainty, EffectKind
+from nbdag.model.facts import AccessKind, Certainty, EffectKind
 
 BUILTINS = frozenset(dir(builtins)) | {"__file__", "__path__", "__annotations__", "WindowsError", "ExceptionGroup"}
 KERNEL_NAMES = frozenset(("get_ipython", "display", "exit", "quit", "open", "__session__"))
@@ -96,6 +96,9 @@ class State:
         raise NotImplementedError
 
     def run(self, body: Iterable[Stmt]) -> bool:
+        raise NotImplementedError
+
+    def assign(self, target: Expr, value: Value) -> None:
         raise NotImplementedError
 
     def follow(self, function: UserFunction, arguments: list[tuple[str, str, Value]], callee: Value) -> Value:

@@ -203,7 +203,6 @@ class UserClass:
 
 
 UNKNOWN = Value()
-OBJECT = Value("object")  # what an unknown call returned
 NONE = Value("None")
 BY_TYPE = {
     name: Value(name)

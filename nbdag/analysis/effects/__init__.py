@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from nbdag.analysis.effects import clock, config, display, environment, files, inputs, network, processes, randomness
 from nbdag.analysis.effects.rules import UNKNOWN, Rule, RuleSet, Shape, Typed
-from nbdag.model import Certainty
+from nbdag.model.facts import Certainty
 
 RULE_SETS: tuple[RuleSet, ...] = (
     clock.RULES,

@@ -1,7 +1,7 @@
 """CLOCK: what is new at every run: the time, fresh identifiers, the operating system's randomness, addresses."""
 
 from nbdag.analysis.effects.rules import UNKNOWN, RuleSet, Shape, Typed
-from nbdag.model import EffectKind
+from nbdag.model.facts import EffectKind
 
 
 def without_seed(shape: Shape) -> bool:

@@ -1,7 +1,7 @@
 """CONFIG: options that a library keeps for the whole process, and that change what later statements do."""
 
 from nbdag.analysis.effects.rules import RuleSet
-from nbdag.model import EffectKind
+from nbdag.model.facts import EffectKind
 
 RULES = RuleSet(
     kind=EffectKind.CONFIG,

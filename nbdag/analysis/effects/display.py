@@ -1,7 +1,7 @@
 """DISPLAY: what is shown to the user and cannot be read back by a later statement."""
 
 from nbdag.analysis.effects.rules import RuleSet, Shape
-from nbdag.model import EffectKind
+from nbdag.model.facts import EffectKind
 
 
 def to_the_screen(shape: Shape) -> bool:

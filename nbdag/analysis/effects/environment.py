@@ -1,7 +1,7 @@
 """ENVIRONMENT: working directory, environment variables, search path: read or changed."""
 
 from nbdag.analysis.effects.rules import RuleSet
-from nbdag.model import EffectKind
+from nbdag.model.facts import EffectKind
 
 RULES = RuleSet(
     kind=EffectKind.ENVIRONMENT,

@@ -1,7 +1,7 @@
 """FILE_READ and FILE_WRITE: files that a statement opens, makes, moves or asks about."""
 
 from nbdag.analysis.effects.rules import UNKNOWN, RuleSet, Shape, Typed
-from nbdag.model import EffectKind
+from nbdag.model.facts import EffectKind
 
 
 def opens_to_read(shape: Shape) -> bool:

@@ -1,7 +1,7 @@
 """INPUT: what asks the user and waits."""
 
 from nbdag.analysis.effects.rules import RuleSet
-from nbdag.model import EffectKind
+from nbdag.model.facts import EffectKind
 
 RULES = RuleSet(
     kind=EffectKind.INPUT,

@@ -1,7 +1,7 @@
 """NETWORK: what talks to another machine."""
 
 from nbdag.analysis.effects.rules import RuleSet, Shape
-from nbdag.model import EffectKind
+from nbdag.model.facts import EffectKind
 
 
 def from_url(shape: Shape) -> bool:

@@ -1,7 +1,7 @@
 """PROCESS: other programs that a statement starts, and code that runs at the same time."""
 
 from nbdag.analysis.effects.rules import RuleSet
-from nbdag.model import EffectKind
+from nbdag.model.facts import EffectKind
 
 RULES = RuleSet(
     kind=EffectKind.PROCESS,

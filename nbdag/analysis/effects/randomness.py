@@ -1,7 +1,7 @@
 """RANDOM: draws from, or seeds, a generator that the whole process shares."""
 
 from nbdag.analysis.effects.rules import UNKNOWN, RuleSet, Shape
-from nbdag.model import EffectKind
+from nbdag.model.facts import EffectKind
 
 
 def without_random_state(shape: Shape) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from nbdag.model import Certainty, EffectKind
+from nbdag.model.facts import Certainty, EffectKind
 
 UNKNOWN = object()  # an argument of which nothing is known
 

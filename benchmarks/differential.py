@@ -52,7 +52,8 @@ from nbdag.analysis.alignment import Unit, align  # noqa: E402
 from nbdag.analysis.cells import analyze_cell  # noqa: E402
 from nbdag.analysis.resolve import resolve  # noqa: E402
 from nbdag.analysis.trace import read_trace  # noqa: E402
-from nbdag.model import Access, AccessKind, CellFacts, Certainty, Statement, Trace  # noqa: E402
+from nbdag.model.facts import Access, AccessKind, CellFacts, Certainty, Statement  # noqa: E402
+from nbdag.model.trace import Trace  # noqa: E402
 
 USES = (AccessKind.READ, AccessKind.MUTATE, AccessKind.DELETE)
 

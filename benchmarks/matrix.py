@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from nbdag.link import link
-from nbdag.model import Load, Plan
+from nbdag.model.plan import Load, Plan
 from nbdag.replay.bundle import write_bundle
 from tests.interpreters import interpreters
 from tests.portable.cases.codecs import CASES, Case

@@ -20,7 +20,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from nbdag.model import Covariable, Hazard, Reluctance, SessionGraph, Step, ValueKind, Version
+from nbdag.model.graph import Covariable, Hazard, Reluctance, SessionGraph, Step, Version
+from nbdag.model.trace import ValueKind
 from nbdag.replay.cost import CostModel
 from nbdag.replay.planner import make_plan
 

@@ -5,6 +5,7 @@ Nothing of it is kept as a file: it cannot be out of date. The functions ``on_..
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import io
 import re
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+STAGES = ("notebook", "facts", "trace", "graph", "plan", "bundle", "results", "findings")
+MODEL = tuple(f"nbdag.model.{stage}" for stage in STAGES)  # in the order in which values are made
 
 
 def on_config(config: Any) -> Any:
@@ -90,7 +93,6 @@ def magics() -> str:
 def python() -> str:
     """The functions and values a program may use, from their docstrings."""
     import nbdag.errors
-    import nbdag.model
     from nbdag import pipeline
 
     parts = [
@@ -102,12 +104,13 @@ def python() -> str:
     for name, function in inspect.getmembers(pipeline, inspect.isfunction):
         if function.__module__ == pipeline.__name__ and not name.startswith("_"):
             parts += [f"### {name}", _code(f"{name}{_signature(function)}"), _text(function)]
-    parts.append("## Values")
-    for name, kind in _classes(nbdag.model):
-        parts += [f"### {name}", _text(kind)]
-        fields = getattr(kind, "__dataclass_fields__", {})
-        if fields:
-            parts.append("\n".join(f"- `{field.name}: {field.type}`" for field in fields.values()))
+    for module in map(importlib.import_module, MODEL):
+        parts += [f"## Values: `{module.__name__}`", _text(module)]
+        for name, kind in _classes(module):
+            parts += [f"### {name}", _text(kind)]
+            fields = getattr(kind, "__dataclass_fields__", {})
+            if fields:
+                parts.append("\n".join(f"- `{field.name}: {field.type}`" for field in fields.values()))
     parts.append("## Errors")
     for name, kind in _classes(nbdag.errors):
         status = f" Exit status {kind.exit_status}, code `{kind.code}`." if hasattr(kind, "code") else ""

@@ -1,4 +1,4 @@
-"""The command line: which commands there are. Errors become text here (and in magics.py), nowhere else.
+"""The command line: which commands there are. Errors become text here (and in magics/), nowhere else.
 
 Heavy modules are imported inside the commands (nbdag/commands/), so that ``nbdag --help`` is quick. Results go to
 stdout, everything else to stderr. Exit status: 0 done, 1 done with something lost, 2 usage, 3 no plan, 4 environment

@@ -1,7 +1,7 @@
 """Every way a call of nbdag can fail: one root, a stable code, an exit status, a message and a remedy.
 
-A finding about a notebook is not an error but a :class:`nbdag.model.Diagnostic`; an exception means that the call
-cannot finish. Only ``cli.py`` and ``magics.py`` turn these into text. ``docs/errors.md`` explains each code.
+A finding about a notebook is not an error but a :class:`nbdag.model.findings.Diagnostic`; an exception means that the
+call cannot finish. Only ``cli.py`` and ``magics/`` turn these into text. ``docs/errors.md`` explains each code.
 """
 
 from __future__ import annotations
@@ -72,21 +72,18 @@ class CellFailed(NbdagError):
     """A cell raised while the notebook ran and ``--allow-errors`` was not given."""
 
     code = "cell-failed"
-    exit_status = 1
 
 
 class KernelProtocolError(NbdagError):
     """The code that nbdag sent into the kernel failed there."""
 
     code = "kernel"
-    exit_status = 1
 
 
 class RemoteError(NbdagError):
     """A machine that cells should run on did not do what it was asked for; the session here is as it was."""
 
     code = "remote"
-    exit_status = 1
 
 
 class AccessRefused(RemoteError):
@@ -100,4 +97,3 @@ class ConnectionLost(RemoteError):
     """The connection to the other machine is gone and did not come back in time."""
 
     code = "connection-lost"
-    exit_status = 1

@@ -35,21 +35,13 @@ from nbdag.analysis.summary import (
 )
 from nbdag.analysis.trace import read_trace
 from nbdag.errors import EnvironmentRefused, KernelProtocolError, UsageError
-from nbdag.model import (
-    Analysis,
-    Cell,
-    CellFacts,
-    Compiled,
-    Decision,
-    Diagnostic,
-    Explanation,
-    Failed,
-    Notebook,
-    Plan,
-    Planned,
-    SessionGraph,
-    Trace,
-)
+from nbdag.model.facts import CellFacts
+from nbdag.model.findings import Diagnostic
+from nbdag.model.graph import SessionGraph
+from nbdag.model.notebook import Cell, Notebook
+from nbdag.model.plan import Decision, Explanation, Plan
+from nbdag.model.results import Analysis, Compiled, Failed, Planned
+from nbdag.model.trace import Trace
 from nbdag.progress import Progress, Silent
 from nbdag.replay.bundle import Form
 from nbdag.replay.comparisons import comparisons

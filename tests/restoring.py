@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nbdag.model import Bundle, Load, Plan, Replay
+from nbdag.model.bundle import Bundle
+from nbdag.model.plan import Load, Plan, Replay
 from nbdag.replay.bundle import write_bundle
 from tests.portable.session import Session
 

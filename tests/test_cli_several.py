@@ -19,7 +19,7 @@ from nbdag.analysis.finding import Missing, find_notebooks
 from nbdag.analysis.several import analyze_files
 from nbdag.analysis.static import read_settled
 from nbdag.errors import NotebookError
-from nbdag.model import Analysis, Failed
+from nbdag.model.results import Analysis, Failed
 from tests.test_cli_real import nbdag, write_notebook
 
 

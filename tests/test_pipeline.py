@@ -10,7 +10,7 @@ import pytest
 
 from nbdag.analysis.kernels import sessions, stop_session
 from nbdag.errors import UsageError
-from nbdag.model import Action
+from nbdag.model.plan import Action
 from nbdag.pipeline import analyze, compile_bundle, plan_session
 
 

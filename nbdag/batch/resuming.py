@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nbdag.analysis.resolve import analyze_session
-from nbdag.model import CellFacts, EffectKind
+from nbdag.model.facts import CellFacts, EffectKind
 from nbdag.replay.saved import Saved, SavedRun
 
 
@@ -51,13 +51,13 @@ def where_to_go_on(saved: Saved, sources: Sequence[str]) -> Resumption:
         spoiled = sorted(run.touched & before)
         if spoiled:
             return Resumption(
-                0, f"{what}, after {_shorten(run.source)} had changed {', '.join(spoiled[:5])}, made by cells before"
+                0, f"{what}, but {_quote(run.source)} had changed {', '.join(spoiled[:5])}, which cells before it made"
             )
     facts = analyze_session([run.source for run in runs], saved.names) if stale else ()
     for run, fact in zip(stale, facts[done:], strict=False):
         effect = _process_effect(fact)
         if effect:
-            return Resumption(0, f"{what}, and {_shorten(run.source)} {effect}")
+            return Resumption(0, f"{what}, but {_quote(run.source)} {effect}")
     present = {name for run in earlier for name in run.bound}
     missing = sorted(
         name for name in present - saved.names if _mentioned(name, sources[done:]) and _bound_last(earlier, name)
@@ -85,7 +85,7 @@ def _what_happened(done: int, stale: Sequence[SavedRun], cells: int) -> str:
         return "all cells ran" if done == cells else f"{done} of {cells} cells ran"
     if stale[0].outcome != "ok":
         return f"{done} of {cells} cells ran, and the next one failed"
-    return f"{done} of {cells} cells ran and are as they were, the next one has been edited since"
+    return f"{done} of {cells} cells are as they ran, and the next one has been edited since"
 
 
 def _process_effect(facts: CellFacts) -> str:
@@ -110,6 +110,8 @@ def _mentioned(name: str, sources: Sequence[str]) -> bool:
     return any(word.search(source) for source in sources)
 
 
-def _shorten(source: str) -> str:
-    line = next((line.strip() for line in source.splitlines() if line.strip()), "")
-    return line if len(line) <= 50 else line[:49] + "…"
+def _quote(source: str) -> str:
+    """The cell by its first line of code."""
+    lines = [line.strip() for line in source.splitlines() if line.strip()]
+    line = next((line for line in lines if not line.startswith("#")), lines[0] if lines else "")
+    return f"`{line if len(line) <= 50 else line[:49] + '…'}`"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -20,16 +19,15 @@ from nbdag.commands.options import (
     Color,
     ColorOption,
     KernelNameOption,
+    OutputOption,
     QuietOption,
     VerboseOption,
-    check_output,
-    level,
-    show,
 )
+from nbdag.commands.output import check_output, check_page, progress_on_stderr, show
 from nbdag.errors import UsageError
 
 if TYPE_CHECKING:
-    from nbdag.model import Analysis, Failed
+    from nbdag.model.results import Analysis, Failed
     from nbdag.pipeline import Seen
     from nbdag.report.tables import Page
 
@@ -61,9 +59,7 @@ def analyze(
     format: Annotated[
         AnalysisFormat, typer.Option("--format", help="What to print; html: the page of nbdag graph.")
     ] = AnalysisFormat.text,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the result there instead of stdout.")
-    ] = None,
+    output: OutputOption = None,
     kernel_name: KernelNameOption = "",
     allow_errors: AllowErrors = False,
     cell_timeout: CellTimeoutOption = None,
@@ -100,9 +96,7 @@ def analyze(
         _check_page(notebooks, several, output)
     from nbdag import pipeline
     from nbdag.analysis.kernels import DEFAULT_IDLE_SECONDS
-    from nbdag.report.progress import TerminalProgress
 
-    progress = TerminalProgress(level=level(quiet, verbose), bar=progress_bar, color=color.value)
     idle = (0.0 if several else DEFAULT_IDLE_SECONDS) if idle_timeout is None else idle_timeout
     how: Any = {
         "static": static,
@@ -111,17 +105,14 @@ def analyze(
         "state_directory": STATE_DIRECTORY,
         "cell_timeout": cell_timeout,
         "idle_seconds": idle,
-        "progress": progress,
     }
-    try:
+    with progress_on_stderr(quiet, verbose, progress_bar, color) as progress:
         if several:
-            results = pipeline.analyze_several(notebooks, jobs=jobs, **how)
+            results = pipeline.analyze_several(notebooks, jobs=jobs, progress=progress, **how)
         else:
-            analysis = pipeline.analyze(notebooks[0], **how)
-    finally:
-        progress.end()
+            analysis = pipeline.analyze(notebooks[0], progress=progress, **how)
     if several:
-        raise typer.Exit(_show_several(results, notebooks, output, color, format))
+        raise typer.Exit(_show_several(results, output, color, format))
     if format is AnalysisFormat.html:
         seen = pipeline.look(notebooks[0], static=static or idle <= 0, state_directory=STATE_DIRECTORY)
         text = _page_of(seen if idle > 0 or static else replace(seen, analysis=analysis))
@@ -139,8 +130,7 @@ def _check_page(notebooks: list[Path], several: bool, output: Path | None) -> No
         raise UsageError(
             "--format html: a page shows one notebook", f"nbdag analyze {notebooks[0]} --format html -o FILE"
         )
-    if output is None and sys.stdout.isatty():
-        raise UsageError("--format html: a page is not for a terminal", "add -o dag.html, then open it in a browser")
+    check_page(output, "dag.html")
 
 
 def _page_of(seen: Seen) -> str:
@@ -163,13 +153,13 @@ def _print_analysis(analysis: Analysis, format: AnalysisFormat, page: Page) -> N
 
 
 def _show_several(
-    results: tuple[Analysis | Failed, ...], asked: list[Path], output: Path | None, color: Color, format: AnalysisFormat
+    results: tuple[Analysis | Failed, ...], output: Path | None, color: Color, format: AnalysisFormat
 ) -> int:
     """Print what came of several notebooks; the exit status.
 
     That is 1 if something was left out or failed, and that of the first failure if not one notebook was analyzed.
     """
-    from nbdag.model import Analysis
+    from nbdag.model.results import Analysis
 
     failed = [result for result in results if not isinstance(result, Analysis)]
     if len(failed) == len(results) == 1 and not failed[0].traceback:
@@ -211,6 +201,6 @@ def _keep_tracebacks(failed: list[Failed]) -> None:
 
 
 def _left_out(analysis: Analysis) -> bool:
-    from nbdag.model import Severity
+    from nbdag.model.findings import Severity
 
     return any(finding.severity is Severity.ERROR for finding in analysis.diagnostics)

@@ -20,10 +20,9 @@ from nbdag.commands.options import (
     ServerOption,
     TimeoutOption,
     TokenOption,
-    level,
-    show,
     token_of,
 )
+from nbdag.commands.output import progress_on_stderr, show
 from nbdag.errors import UsageError
 
 if TYPE_CHECKING:
@@ -75,16 +74,14 @@ def attach(
     if every and autosave is None:
         raise UsageError("--every says how often to save", "where to: --autosave DIR")
     from nbdag.analysis.targets import find_target
-    from nbdag.report.progress import TerminalProgress
 
-    progress = TerminalProgress(level=level(quiet, False), bar=False, color=color.value)
     target = find_target(kernel, server=server, token=token_of(token_env), state_directory=STATE_DIRECTORY)
     if autosave is not None and target.connection_file is None:
         raise UsageError(
             f"kernel {target.kernel.kernel_id} runs on another machine ({target.kernel.server}) and saves itself there",
             "%nbdag autosave DIR in the notebook, or this command on that machine",
         )
-    with _agent(target, progress, timeout) as agent:
+    with progress_on_stderr(quiet, bar=False, color=color) as progress, _agent(target, progress, timeout) as agent:
         if detach:
             answer = _take_away(agent)
         else:

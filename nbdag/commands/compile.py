@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nbdag import __version__
-from nbdag.commands.completing import complete_notebook
 from nbdag.commands.options import (
     STATE_DIRECTORY,
     AllowErrors,
@@ -22,22 +21,24 @@ from nbdag.commands.options import (
     ExcludeOption,
     Format,
     FormatOption,
+    KernelOption,
     MaxSizeOption,
     Objective,
     ObjectiveOption,
     OnlyOption,
     QuietOption,
     ReplayOption,
+    SessionArgument,
     StoreDirectoryOption,
     StoreOption,
     TimeoutOption,
     VerboseOption,
-    level,
-    show,
+    connection_file_of,
 )
+from nbdag.commands.output import progress_on_stderr, show
 
 if TYPE_CHECKING:
-    from nbdag.model import Compiled
+    from nbdag.model.results import Compiled
     from nbdag.report.tables import Page
 
 EXAMPLES = (
@@ -58,19 +59,8 @@ def compile(
             help="The bundle to write: a directory, one file, or s3://, gs://, sftp:// ...; an older one is updated.",
         ),
     ],
-    notebook: Annotated[
-        Path | None,
-        typer.Argument(
-            help="Its session; without it, the one last analyzed here. With --kernel: where its cells are.",
-            autocompletion=complete_notebook,
-        ),
-    ] = None,
-    kernel: Annotated[
-        str,
-        typer.Option(
-            "--kernel", metavar="ID|FILE", help="Compile a live kernel, by its id (nbdag kernels) or connection file."
-        ),
-    ] = "",
+    notebook: SessionArgument = None,
+    kernel: KernelOption = "",
     timeout: TimeoutOption = None,
     objective: ObjectiveOption = Objective.migrate,
     bandwidth: BandwidthOption = "auto",
@@ -107,14 +97,12 @@ def compile(
 
     speed, most = parse_rate(bandwidth), parse_size(max_size)
     from nbdag import pipeline
-    from nbdag.report.progress import TerminalProgress
 
-    progress = TerminalProgress(level=level(quiet, verbose), bar=progress_bar, color=color.value)
-    try:
+    with progress_on_stderr(quiet, verbose, progress_bar, color) as progress:
         compiled = pipeline.compile_bundle(
             out if "://" in out else Path(out),
             notebook=notebook,
-            connection_file=_connection_file(kernel) if kernel else None,
+            connection_file=connection_file_of(kernel),
             timeout=timeout,
             agent=None,
             state_directory=STATE_DIRECTORY,
@@ -133,29 +121,13 @@ def compile(
             only=tuple(only or ()),
             progress=progress,
         )
-    finally:
-        progress.end()
-    from nbdag.report.compiled import lost_names
+    from nbdag.report.compiled import lost_names, say_lost
 
     lost = lost_names(compiled, exclude=exclude or (), only=only or ())
     show(None, color, lambda page: _print_compiled(compiled, format, page, lost))
     if lost:
-        progress.say(f"{len(lost)} lost: {', '.join(lost)}")
+        progress.say(say_lost(compiled, lost))
     raise typer.Exit(1 if lost else 0)
-
-
-def _connection_file(kernel: str) -> Path:
-    """The connection file that ``--kernel`` means: a path, or the id of a kernel that runs here."""
-    path = Path(kernel).expanduser()
-    if path.exists() or path.suffix == ".json" or "/" in kernel:
-        return path
-    from nbdag.analysis.targets import find_target
-    from nbdag.errors import UsageError
-
-    found = find_target(kernel, state_directory=STATE_DIRECTORY).connection_file
-    if found is None:
-        raise UsageError(f"kernel {kernel} runs on another machine", "nbdag has to run where its connection file is")
-    return found
 
 
 def _print_compiled(compiled: Compiled, format: Format, page: Page, lost: tuple[str, ...]) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from nbdag import __version__
-from nbdag.commands.options import STATE_DIRECTORY, Color, ColorOption, Format, FormatOption, show
+from nbdag.commands.options import STATE_DIRECTORY, Color, ColorOption, Format, FormatOption
+from nbdag.commands.output import show
 
 EXAMPLES = "\b\nExamples:\n  nbdag doctor\n  nbdag doctor --problems\n  nbdag doctor --format json"
 

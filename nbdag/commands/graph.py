@@ -15,10 +15,8 @@ from nbdag.commands.options import (
     Color,
     QuietOption,
     VerboseOption,
-    check_output,
-    level,
-    show,
 )
+from nbdag.commands.output import check_output, progress_on_stderr, show
 
 EXAMPLES = (
     "\b\nExamples:\n  nbdag graph notebook.ipynb\n  nbdag graph notebook.ipynb -o dag.svg"
@@ -70,13 +68,9 @@ def graph(
         check_output(output)
     from nbdag import pipeline
     from nbdag.report.graph.scene import make_scene
-    from nbdag.report.progress import TerminalProgress
 
-    progress = TerminalProgress(level=level(quiet, verbose), bar=progress_bar, color="auto")
-    try:
+    with progress_on_stderr(quiet, verbose, progress_bar) as progress:
         seen = pipeline.look(notebook, static=static, state_directory=STATE_DIRECTORY, progress=progress)
-    finally:
-        progress.end()
     path = Path(seen.analysis.notebook)
     scene = make_scene(seen.analysis, seen.sources, seen.decisions, title=path.name)
     text = text_in(kind, scene)

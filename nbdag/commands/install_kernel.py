@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from nbdag.commands.output import progress_on_stderr
 from nbdag.commands.restore import IntoOption, PythonOption, bring, run_script
 
 EXAMPLES = "\b\nExample:\n  nbdag install-kernel restore_bundle/ --name wine"
@@ -25,13 +26,8 @@ def install_kernel(
 
     Each such kernel begins as the session was saved. The bundle stays where it is and is read then.
     """
-    from nbdag.report.progress import TerminalProgress
-
-    progress = TerminalProgress()
-    try:
+    with progress_on_stderr() as progress:
         saved = bring(bundle, into, progress)
-    finally:
-        progress.end()
     raise typer.Exit(run_script(saved, ["--install-kernel", name or kernel_name(saved.notebook)], python))
 
 

@@ -18,9 +18,9 @@ from nbdag.commands.options import (
     FormatOption,
     ServerOption,
     TokenOption,
-    show,
     token_of,
 )
+from nbdag.commands.output import show
 from nbdag.errors import UsageError
 
 

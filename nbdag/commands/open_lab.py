@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nbdag.commands.install_kernel import kernel_name
+from nbdag.commands.output import progress_on_stderr
 from nbdag.commands.restore import IntoOption, PythonOption, bring, interpreter, run_script
 
 EXAMPLES = "\b\nExamples:\n  nbdag open restore_bundle/\n  nbdag open session.pyz --notebook wine.ipynb --no-browser"
@@ -31,10 +32,8 @@ def open_lab(
     """
     from nbdag.batch.lab import check_lab, serve
     from nbdag.batch.notebooks import notebook_of
-    from nbdag.report.progress import TerminalProgress
 
-    progress = TerminalProgress()
-    try:
+    with progress_on_stderr() as progress:
         saved = bring(bundle, into, progress)
         check_lab(interpreter(python))
         chosen = name or kernel_name(saved.notebook)
@@ -45,5 +44,3 @@ def open_lab(
         if status:
             raise typer.Exit(status)
         raise typer.Exit(serve(interpreter(python), path, chosen.lower(), port, browser=browser, say=progress.say))
-    finally:
-        progress.end()

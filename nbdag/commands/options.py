@@ -1,19 +1,16 @@
-"""What the commands share: the options that several of them take, and how a result reaches the page."""
+"""The options that several commands take."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from nbdag.errors import OutputError, UsageError
-
-if TYPE_CHECKING:
-    from nbdag.report.tables import Page
+from nbdag.commands.completing import complete_kernel_name, complete_notebook
+from nbdag.errors import UsageError
 
 STATE_DIRECTORY = Path(".nbdag")
 
@@ -81,7 +78,22 @@ BarOption = Annotated[bool, typer.Option("--progress-bar/--no-progress-bar", hel
 ColorOption = Annotated[Color, typer.Option("--color", help="Colour the report.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="What to print; docs/schema.md describes the JSON.")]
 AllowErrors = Annotated[bool, typer.Option("--allow-errors", help="Go on after a cell that raises.")]
-
+SessionArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        help="Its session; without it, the one last analyzed here. With --kernel: where its cells are.",
+        autocompletion=complete_notebook,
+    ),
+]
+KernelOption = Annotated[
+    str,
+    typer.Option(
+        "--kernel", metavar="ID|FILE", help="A live kernel instead, by its id (nbdag kernels) or connection file."
+    ),
+]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the result there instead of stdout.")
+]
 
 ServerOption = Annotated[
     str, typer.Option("--server", metavar="URL", help="Ask this Jupyter server, too; `jupyter server list` shows URLs.")
@@ -106,7 +118,14 @@ def token_of(variable: str) -> str:
 
 
 KernelNameOption = Annotated[
-    str, typer.Option("--kernel-name", "-k", metavar="NAME", help="The kernelspec to run it with.")
+    str,
+    typer.Option(
+        "--kernel-name",
+        "-k",
+        metavar="NAME",
+        help="The kernelspec to run it with.",
+        autocompletion=complete_kernel_name,
+    ),
 ]
 CellTimeoutOption = Annotated[
     float | None,
@@ -114,21 +133,19 @@ CellTimeoutOption = Annotated[
 ]
 
 
-def show(output: Path | None, color: Color, write: Callable[[Page], None]) -> None:
-    """Let ``write`` fill a page that goes to the file ``output``, or to stdout."""
-    from nbdag.report.tables import write_page
+def connection_file_of(kernel: str) -> Path | None:
+    """The connection file that ``--kernel`` means: a path, or the id of a kernel that runs here; None for "".
 
-    write_page(output, color.value, write)
+    Raises UsageError.
+    """
+    if not kernel:
+        return None
+    path = Path(kernel).expanduser()
+    if path.exists() or path.suffix == ".json" or "/" in kernel:
+        return path
+    from nbdag.analysis.targets import find_target
 
-
-def check_output(output: Path | None) -> None:
-    """Refuse an ``output`` that cannot be written, before the notebook runs for an hour. Raises OutputError."""
-    if output is not None and output.is_dir():
-        raise OutputError(f"{output}: is a directory", "-o names the file to write")
-    if output is not None and not output.absolute().parent.is_dir():
-        raise OutputError(f"{output}: there is no directory {output.parent}", "make it first")
-
-
-def level(quiet: bool, verbose: bool) -> int:
-    """How much a TerminalProgress says: 0 nothing, 1 what matters, 2 every step."""
-    return 0 if quiet else 2 if verbose else 1
+    found = find_target(kernel, state_directory=STATE_DIRECTORY).connection_file
+    if found is None:
+        raise UsageError(f"kernel {kernel} runs on another machine", "nbdag has to run where its connection file is")
+    return found

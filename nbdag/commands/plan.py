@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nbdag import __version__
-from nbdag.commands.completing import complete_notebook
 from nbdag.commands.options import (
     STATE_DIRECTORY,
     AllowErrors,
@@ -20,23 +18,24 @@ from nbdag.commands.options import (
     ColorOption,
     CredentialsOption,
     ExcludeOption,
+    KernelOption,
     MaxSizeOption,
     Names,
     Objective,
     ObjectiveOption,
     OnlyOption,
+    OutputOption,
     QuietOption,
     ReplayOption,
+    SessionArgument,
     StoreOption,
     VerboseOption,
-    check_output,
-    level,
-    show,
+    connection_file_of,
 )
-from nbdag.errors import UsageError
+from nbdag.commands.output import check_output, check_page, progress_on_stderr, show
 
 if TYPE_CHECKING:
-    from nbdag.model import Planned
+    from nbdag.model.results import Planned
     from nbdag.report.tables import Page
 
 EXAMPLES = (
@@ -56,17 +55,8 @@ class PlanFormat(str, Enum):
 
 
 def plan(
-    notebook: Annotated[
-        Path | None,
-        typer.Argument(
-            help="Its session; without it, the one last analyzed here. With --kernel: where its cells are.",
-            autocompletion=complete_notebook,
-        ),
-    ] = None,
-    kernel: Annotated[
-        Path | None,
-        typer.Option("--kernel", metavar="FILE", help="Plan for a live kernel, by its connection file."),
-    ] = None,
+    notebook: SessionArgument = None,
+    kernel: KernelOption = "",
     explain: Annotated[
         Names, typer.Option("--explain", metavar="NAME", help="Say in words why it is stored or replayed.")
     ] = None,
@@ -85,9 +75,7 @@ def plan(
     format: Annotated[
         PlanFormat, typer.Option("--format", help="What to print; docs/schema.md describes the JSON.")
     ] = PlanFormat.text,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the result there instead of stdout.")
-    ] = None,
+    output: OutputOption = None,
     progress_bar: BarOption = True,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -99,19 +87,17 @@ def plan(
     Exit status 1: something would be lost, and is named.
     """
     check_output(output)
-    if format is PlanFormat.html and output is None and sys.stdout.isatty():
-        raise UsageError("--format html: a page is not for a terminal", "add -o plan.html, then open it in a browser")
+    if format is PlanFormat.html:
+        check_page(output, "plan.html")
     from nbdag.report.rates import parse_rate, parse_size
 
     speed, most = parse_rate(bandwidth), parse_size(max_size)
     from nbdag import pipeline
-    from nbdag.report.progress import TerminalProgress
 
-    progress = TerminalProgress(level=level(quiet, verbose), bar=progress_bar, color=color.value)
-    try:
+    with progress_on_stderr(quiet, verbose, progress_bar, color) as progress:
         planned = pipeline.plan_session(
             notebook=notebook,
-            connection_file=kernel,
+            connection_file=connection_file_of(kernel),
             agent=None,
             state_directory=STATE_DIRECTORY,
             destination=destination,
@@ -127,8 +113,6 @@ def plan(
             explained=tuple(dict.fromkeys(explain or ())),
             progress=progress,
         )
-    finally:
-        progress.end()
     from nbdag.report.plan import lost_names
 
     show(output, color, lambda page: _print_planned(planned, format, page))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbdag.commands.options import BarOption, Names, QuietOption, VerboseOption, level
+from nbdag.commands.options import BarOption, Names, QuietOption, VerboseOption
+from nbdag.commands.output import progress_on_stderr
 from nbdag.errors import EnvironmentRefused, UsageError
 
 if TYPE_CHECKING:
@@ -55,13 +56,8 @@ def restore(
     The same as running its restore.py: nothing of nbdag is needed for that. On a terminal a prompt follows, with the
     variables there.
     """
-    from nbdag.report.progress import TerminalProgress
-
-    progress = TerminalProgress(level=level(quiet, verbose), bar=progress_bar)
-    try:
+    with progress_on_stderr(quiet, verbose, progress_bar) as progress:
         saved = bring(bundle, into, progress)
-    finally:
-        progress.end()
     flags = {
         "--kernel": kernel,
         "--list": list_,

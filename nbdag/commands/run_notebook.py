@@ -14,9 +14,8 @@ from nbdag.commands.options import (
     KernelNameOption,
     QuietOption,
     VerboseOption,
-    check_output,
-    level,
 )
+from nbdag.commands.output import check_output, progress_on_stderr
 from nbdag.errors import UsageError
 
 EXAMPLES = (
@@ -65,14 +64,12 @@ def run_notebook(
     check_output(output)
     from nbdag.batch.running import run
     from nbdag.batch.saving import Saving
-    from nbdag.report.progress import TerminalProgress
 
     target = output or Path(f"{notebook.stem}.run.ipynb")
     if target.exists() and notebook.exists() and target.samefile(notebook):
         raise UsageError(f"--output {target}: is the notebook itself", "name another file")
-    progress = TerminalProgress(level=level(quiet, verbose), bar=progress_bar)
-    progress.begin("running", None)
-    try:
+    with progress_on_stderr(quiet, verbose, progress_bar) as progress:
+        progress.begin("running", None)
         done = run(
             notebook,
             target,
@@ -90,8 +87,6 @@ def run_notebook(
             say=progress.say,
             on_cell=lambda index, total: progress.advance(1, f"cell {index + 1} of {total}"),
         )
-    finally:
-        progress.end()
     spared = f", {done.spared} taken from the save" if done.spared else ""
     progress.say(f"ran {done.ran} cells{spared}; wrote {done.output}")
 

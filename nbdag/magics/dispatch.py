@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -13,6 +14,11 @@ from nbdag.magics.recording import unobserved
 from nbdag.magics.registry import COMMANDS
 
 HELP = frozenset(("help", "-h", "--help"))
+SAME = (
+    ("nbdag plan --explain", "%nbdag explain"),
+    ("nbdag plan", "%nbdag plan"),
+    ("nbdag compile --out", "%nbdag compile"),
+)
 Answer = TypeVar("Answer")
 
 
@@ -77,5 +83,12 @@ def told(work: Callable[[], Answer]) -> Answer:
     try:
         return work()
     except NbdagError as error:
-        message = f"nbdag: {error.message}" + (f"\n  hint: {error.hint}" if error.hint else "")
+        message = f"nbdag: {error.message}" + (f"\n  hint: {_as_typed_here(error.hint)}" if error.hint else "")
     raise LineError(message)
+
+
+def _as_typed_here(hint: str) -> str:
+    """A hint that names a command of the shell, with the magic that does the same."""
+    for shell, magic in SAME:
+        hint = re.sub(rf"(?<![%\w]){re.escape(shell)}", magic, hint)
+    return hint

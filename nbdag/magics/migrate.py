@@ -12,8 +12,8 @@ from nbdag.magics.display import show
 from nbdag.magics.migration import GO, Migration, ShellSession
 from nbdag.magics.recording import recording_agent
 from nbdag.magics.words import remotes
-from nbdag.report.tables import Column, Page, Value
-from nbdag.report.units import say_bytes, say_count, say_seconds
+from nbdag.report.migration import print_decisions, print_driver
+from nbdag.report.units import say_bytes, say_count
 
 _ATTRIBUTE = "_nbdag_migration"  # on the shell
 STATE_DIRECTORY = Path(".nbdag", "migration")
@@ -144,88 +144,25 @@ def _status(shell: Any, options: Namespace) -> None:
         print("no policy decides in this session; %nbdag migrate auto starts it")
         return
     migration.catch_up()
-    driver = migration.driver
-    account = driver.policy.account
-
-    def write(page: Page) -> None:
-        page.line(f"the {driver.policy.name} policy decides what runs on {driver.target}", "strong")
-        page.line(f"{say_count(migration.there, 'cell')} ran there, {migration.here} here")
-        link = driver.link
-        page.line(
-            f"{link.speedup:.1f} times as fast as here; {say_bytes(link.bytes_per_second)}/s to it, "
-            f"{say_bytes(link.back)}/s back, a round trip {say_seconds(link.latency_seconds)}"
-        )
-        page.line(
-            f"a visit may take {say_seconds(max(account.balance, 0.0))} that could be lost, by what was earned so far"
-        )
-        blocks = driver.policy.experience.miner.blocks()[:3]
-        labels = driver.policy.experience.habits
-        for block in blocks:
-            names = " > ".join(labels[shape].label if shape in labels else "?" for shape in block.shapes)
-            page.line(f"often in this order ({block.times} times): {names}", "faint")
-
-    show(write, shell)
+    show(lambda page: print_driver(migration.driver, migration.there, migration.here, page), shell)
 
 
 def _log(shell: Any, options: Namespace) -> None:
-    from nbdag.remote.decisions import read_log
+    from nbdag.remote.decisions import LOG_NAME, read_log
 
     migration = migration_of(shell)
     if migration is not None:
         migration.catch_up()
     directory = migration.driver.directory if migration is not None else STATE_DIRECTORY.absolute()
     entries = read_log(directory)
-    shown = entries[-max(options.last, 1) :]
-
-    def write(page: Page) -> None:
-        if not entries:
-            page.line("no decision was made yet; %nbdag migrate auto lets a policy decide")
-            return
-        there = [entry for entry in entries if entry.where == "there"]
-        gain = -sum(entry.regret for entry in there)
-        page.line(
-            f"{say_count(len(entries), 'decision')}, {len(there)} for another machine: "
-            f"{say_seconds(abs(gain))} {'saved' if gain >= 0 else 'lost'} by what was predicted of staying here",
-            "strong",
-        )
-        columns = [
-            Column("cell", least=16),
-            Column("ran"),
-            Column("took", right=True),
-            Column("here", right=True),
-            Column("there", right=True),
-            Column("sent", right=True),
-            Column("back", right=True),
-            Column("regret", right=True),
-            Column("why", least=24),
-        ]
-        page.table(columns, [_row(entry) for entry in shown])
-        page.line(f'predicted times in "here" and "there"; all of it: {directory / "decisions.jsonl"}', "faint")
-
-    show(write, shell)
-
-
-def _row(entry: Any) -> list[str | Value]:
-    there = entry.where == "there"
-    place = entry.target if there else "here"
-    why = entry.reason + (f"; it ran here after all: {entry.failed}" if entry.failed else "")
-    said = f"{'+' if entry.regret > 0 else '-'}{say_seconds(abs(entry.regret))}" if entry.regret else ""
-    return [
-        entry.label,
-        place + ("" if entry.outcome == "ok" else f" ({entry.outcome})"),
-        say_seconds(entry.seconds),
-        say_seconds(entry.predicted_here) if entry.predicted_here else "",
-        say_seconds(entry.predicted_there) if entry.predicted_there else "",
-        say_bytes(entry.sent_bytes) if there else "",
-        say_bytes(entry.fetched_bytes) if there else "",
-        Value(said, "bad" if entry.regret > 1 else ""),
-        why,
-    ]
+    show(lambda page: print_decisions(entries, max(options.last, 1), directory / LOG_NAME, page), shell)
 
 
 def policies(shell: Any, typed: str) -> list[str]:
     """Names of policies."""
-    return ["single", "block", "performance", "knowledge"]
+    from nbdag.remote.policies import POLICIES
+
+    return list(POLICIES)
 
 
 COMMAND = Command(

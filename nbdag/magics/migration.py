@@ -35,6 +35,8 @@ class Migration:
         try:
             self.catch_up()
             decision = self.driver.decide("".join(lines), int(self.shell.execution_count))
+            if decision.where.value == "here":
+                self.driver.session.warm()  # while the cell runs
         except Exception as fault:  # whatever goes wrong in deciding, the user's cell runs
             print(f"nbdag: this cell stays here, deciding about it failed: {fault}", file=sys.stderr)
             return lines
@@ -143,6 +145,9 @@ class ShellSession:
         from nbdag.remote.driving import plain_numbers
 
         return plain_numbers(self._shell.user_ns)
+
+    def warm(self) -> None:
+        self._remote.warm()
 
     def look(self, source: str) -> tuple[tuple[Any, ...], tuple[int, ...], int, str]:
         from nbdag.remote.experience import Held

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nbdag.model import EXCERPT_BEFORE, Analysis, CellSummary, Diagnostic, Outcome, Severity, ValueKind, VariableSummary
+from nbdag.model.findings import EXCERPT_BEFORE, Diagnostic, Severity
+from nbdag.model.results import Analysis, CellSummary, VariableSummary
+from nbdag.model.trace import Outcome, ValueKind
 from nbdag.report.tables import Column, Page, Value
 from nbdag.report.units import say_bytes, say_count, say_seconds
 

@@ -7,11 +7,14 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
-from nbdag.model import Action, Compiled, Decision, ValueKind, VariableSummary
+from nbdag.model.plan import Action, Decision, Obstacle
+from nbdag.model.results import Compiled, VariableSummary
+from nbdag.model.trace import ValueKind
 from nbdag.report.analysis import print_diagnostics
-from nbdag.report.plan import ACTIONS, print_comparison, say_conditions, say_totals
+from nbdag.report.explained import say_obstacle
+from nbdag.report.plan import ACTIONS, print_comparison, say_conditions, say_planned, say_totals
 from nbdag.report.tables import Column, Page
-from nbdag.report.units import say_bytes, say_count, say_seconds
+from nbdag.report.units import say_bytes, say_count, say_fine, say_seconds
 
 _ORDER = {Action.LOSE: 0, Action.STORE: 1, Action.REPLAY: 2}
 
@@ -46,9 +49,16 @@ def lost_names(compiled: Compiled, *, exclude: Collection[str] = (), only: Colle
     return tuple(sorted({name for name in names if name not in left and (not only or name in only)}))
 
 
+def say_lost(compiled: Compiled, lost: Collection[str]) -> str:
+    """ "1 lost: gen; 1 not as it was: model" for the :func:`lost_names` of ``compiled``."""
+    gone = {name for d in compiled.plan.decisions if d.action is Action.LOSE for name in d.names}
+    parts = [(sorted(gone.intersection(lost)), "lost"), (sorted(set(lost) - gone), "not as it was")]
+    return "; ".join(f"{len(names)} {word}: {', '.join(names)}" for names, word in parts if names)
+
+
 def _print_plan(compiled: Compiled, page: Page) -> None:
     variables = {variable.name: variable for variable in compiled.variables}
-    page.line(f"plan for {say_count(len(variables), 'variable')}", "strong")
+    page.line(f"plan for {say_planned(compiled)}", "strong")
     page.line()
     page.table(
         (
@@ -77,14 +87,29 @@ def _rows(compiled: Compiled, variables: dict[str, VariableSummary]) -> list[tup
     merged: dict[tuple[ValueKind, Action, str], int] = {}
     for decision in sorted(compiled.plan.decisions, key=lambda decision: _ORDER[decision.action]):
         kind = _kind(decision, variables)
-        key = (kind, decision.action, decision.reason)
+        reason = _reason(decision, compiled.objective)
+        key = (kind, decision.action, reason)
         if kind is not ValueKind.DATA and decision.action is Action.REPLAY and key in merged:
-            names, action, reason, size = rows[merged[key]]
+            names, action, _, size = rows[merged[key]]
             rows[merged[key]] = ((*names, *decision.names), action, reason, size)
             continue
         merged[key] = len(rows)
-        rows.append((decision.names, decision.action, decision.reason, decision.size))
+        rows.append((decision.names, decision.action, reason, decision.size))
     return rows
+
+
+def _reason(decision: Decision, objective: str) -> str:
+    """The reason without what the row says already; bytes where bytes were minimised, not the seconds they count as."""
+    said, colon, why = decision.reason.partition("cannot be stored: ")
+    if colon and not said:
+        return colon + say_obstacle(Obstacle(why), decision.names)
+    if objective == "size":
+        if decision.reason.startswith(("replaying takes ", "storing takes ")):
+            more = "more" if decision.action is Action.REPLAY else "less"
+            seconds = say_fine(decision.replay_cost)
+            return f"{say_bytes(decision.size)} count {more} than {seconds} of replaying"
+        return decision.reason.partition(", storing takes ")[0]
+    return decision.reason
 
 
 def _kind(decision: Decision, variables: dict[str, VariableSummary]) -> ValueKind:
@@ -109,8 +134,7 @@ def _print_bundle(compiled: Compiled, page: Page) -> None:
     reused = f", {bundle.reused_blobs} of them there already" if bundle.reused_blobs else ""
     blobs = f" and {say_count(bundle.blobs, 'blob')} of {say_bytes(bundle.blobs_size)}{reused}" if bundle.blobs else ""
     page.line(
-        f"bundle {bundle.directory}: data of {say_bytes(bundle.data_size)}{blobs}, "
-        f"written in {say_seconds(compiled.seconds)}"
+        f"wrote {bundle.directory}: {say_bytes(bundle.data_size)} of data{blobs}, in {say_seconds(compiled.seconds)}"
     )
 
 
@@ -123,6 +147,7 @@ def _print_verdict(compiled: Compiled, page: Page) -> None:
         same = counts.pop("identical", 0)
         others = "".join(f", {count} {result}" for result, count in sorted(counts.items()))
         rounds = f", after {verdict.rounds} rounds" if verdict.rounds > 1 else ""
+        definitions = {name for d in compiled.plan.decisions if d.reason == "definition" for name in d.names}
         page.line(
             f"verified in a fresh process: {same} of {len(verdict.comparisons)} identical{others}; "
             f"restored in {say_seconds(verdict.restore_seconds)}{rounds}",
@@ -130,7 +155,9 @@ def _print_verdict(compiled: Compiled, page: Page) -> None:
         )
         for comparison in verdict.comparisons:
             if comparison.result != "identical":
-                detail = f" ({comparison.detail})" if comparison.detail else ""
-                page.line(f"    {comparison.name}: {comparison.result}{detail}", "warn")
+                detail = comparison.detail if comparison.detail != "." else ""  # all of it: nothing to point at
+                if comparison.name in definitions and comparison.result == "different":
+                    detail = detail or "its definition gave something else in that process"
+                page.line(f"    {comparison.name}: {comparison.result}{f' ({detail})' if detail else ''}", "warn")
     for note in verdict.notes:
         page.line(f"    {note}", "faint")

@@ -15,7 +15,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from nbdag.model import Action, Explanation, Obstacle, Planned, Reluctance, Replay
+from nbdag.model.graph import Reluctance
+from nbdag.model.plan import Action, Explanation, Obstacle, Replay
+from nbdag.model.results import Planned
 from nbdag.report.units import say_bytes, say_count, say_fine, say_seconds
 
 MOST_STATEMENTS = 12

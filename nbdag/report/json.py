@@ -12,7 +12,9 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
-from nbdag.model import Action, Analysis, Compiled, Edge, Explanation, Failed, Load, Obstacle, Plan, Planned, Replay
+from nbdag.model.graph import Edge
+from nbdag.model.plan import Action, Explanation, Load, Obstacle, Plan, Replay
+from nbdag.model.results import Analysis, Compiled, Failed, Planned
 from nbdag.report.explained import words_of
 
 VERSION = 1
@@ -55,12 +57,7 @@ def compiled_as_json(compiled: Compiled, nbdag: str, *, lost: tuple[str, ...]) -
     document = {
         **_head("nbdag-compilation", nbdag),
         "session": compiled.session or None,
-        "objective": compiled.objective,
-        "bandwidth": compiled.bandwidth,
-        "bandwidth_source": compiled.bandwidth_source,
-        "max_bytes": compiled.max_bytes,
-        "withheld": list(compiled.withheld),
-        "seconds": compiled.seconds,
+        **_wanted(compiled),
         "lost": list(lost),
         "plan": _plan(compiled.plan),
         "alternatives": _plain(compiled.alternatives),
@@ -78,12 +75,7 @@ def planned_as_json(planned: Planned, nbdag: str) -> str:
         **_head("nbdag-plan", nbdag),
         "session": planned.session or None,
         "notebook": planned.notebook,
-        "objective": planned.objective,
-        "bandwidth": planned.bandwidth,
-        "bandwidth_source": planned.bandwidth_source,
-        "max_bytes": planned.max_bytes,
-        "withheld": list(planned.withheld),
-        "seconds": planned.seconds,
+        **_wanted(planned),
         "lost": [name for d in planned.plan.decisions if d.action is Action.LOSE for name in d.names],
         "plan": _plan(planned.plan),
         "alternatives": _plain(planned.alternatives),
@@ -92,6 +84,17 @@ def planned_as_json(planned: Planned, nbdag: str) -> str:
         "diagnostics": _plain(planned.diagnostics),
     }
     return _text(document)
+
+
+def _wanted(result: Compiled | Planned) -> dict[str, Any]:
+    return {
+        "objective": result.objective,
+        "bandwidth": result.bandwidth,
+        "bandwidth_source": result.bandwidth_source,
+        "max_bytes": result.max_bytes,
+        "withheld": list(result.withheld),
+        "seconds": result.seconds,
+    }
 
 
 def sessions_as_json(rows: list[dict[str, Any]], nbdag: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbdag.analysis.running import RunningKernel
+from nbdag.report.paths import relative
 from nbdag.report.tables import Column, Page, Value
 from nbdag.report.units import say_bytes
 
@@ -28,7 +28,7 @@ def print_kernels(found: Sequence[RunningKernel], kept: Mapping[str, str], page:
         [
             [
                 kernel.kernel_id,
-                _relative(kernel.notebook) or "-",
+                relative(kernel.notebook) or "-",
                 f"Python {kernel.python}" if kernel.python else (kernel.language or kernel.name or "?").capitalize(),
                 say_bytes(kernel.memory) if kernel.memory else "?",
                 Value(kernel.state, _STYLES.get(kernel.state, "")),
@@ -57,8 +57,3 @@ def kernel_as_row(kernel: RunningKernel, kept: Mapping[str, str]) -> dict[str, A
         "server": kernel.server or None,
         "session": kept.get(kernel.connection_file),
     }
-
-
-def _relative(path: str) -> str:
-    here = os.getcwd() + os.sep
-    return path[len(here) :] if path.startswith(here) else path

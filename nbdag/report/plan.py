@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Mapping
 from textwrap import wrap
 
-from nbdag.model import (
-    Action,
-    Alternative,
-    Compiled,
-    Decision,
-    Explanation,
-    Plan,
-    Planned,
-    Reluctance,
-    Replay,
-    ValueKind,
-)
+from nbdag.model.graph import Reluctance
+from nbdag.model.plan import Action, Alternative, Decision, Explanation, Plan, Replay
+from nbdag.model.results import Compiled, Planned
+from nbdag.model.trace import ValueKind
 from nbdag.report.analysis import print_diagnostics
 from nbdag.report.explained import INEXACT, lacks_room, say_names, say_obstacle, words_of
+from nbdag.report.paths import relative
 from nbdag.report.tables import Column, Page, Value
 from nbdag.report.units import say_bytes, say_count, say_fine, say_seconds
 
@@ -48,7 +40,7 @@ def print_plan(planned: Planned, page: Page, *, command: str = "nbdag") -> None:
         _print_explanations(planned, page)
         return
     source = relative(planned.notebook) or "session"
-    page.line(f"{source}: plan for {say_count(len(planned.variables), 'variable')}", "strong")
+    page.line(f"{source}: plan for {say_planned(planned)}", "strong")
     page.line(say_conditions(planned), "faint")
     page.line()
     _print_table(planned, page)
@@ -63,12 +55,6 @@ def print_plan(planned: Planned, page: Page, *, command: str = "nbdag") -> None:
     page.line(f"nothing was written; {command} {explain} says why, {command} {compile} does it", "faint")
 
 
-def relative(path: str) -> str:
-    """``path`` as one would type it here."""
-    here = os.getcwd() + os.sep
-    return path[len(here) :] if path.startswith(here) else path
-
-
 def say_conditions(planned: Planned | Compiled) -> str:
     """What was minimised, at which speed, and within which room."""
     parts = [f"objective {planned.objective}"]
@@ -80,15 +66,23 @@ def say_conditions(planned: Planned | Compiled) -> str:
     return ", ".join(parts)
 
 
+def say_planned(planned: Planned | Compiled) -> str:
+    """How many variables the plan is for, and of how many where some stay behind."""
+    decided, there = sum(len(d.names) for d in planned.plan.decisions), len(planned.variables)
+    return say_count(there, "variable") if decided == there else f"{decided} of {say_count(there, 'variable')}"
+
+
 def say_totals(plan: Plan) -> str:
     """How many variables go which way, and what that moves and runs."""
     names = {action: [name for d in plan.decisions if d.action is action for name in d.names] for action in Action}
     stored = sum(decision.size for decision in plan.decisions if decision.action is Action.STORE)
     replays = [step for step in plan.steps if isinstance(step, Replay)]
     seconds = sum(step.seconds for step in replays)
+    size = f" ({say_bytes(stored)})" if names[Action.STORE] else ""
+    time = f" ({say_count(len(replays), 'statement')}, {say_seconds(seconds)})" if replays else ""
     return (
-        f"{len(names[Action.STORE])} stored ({say_bytes(stored)}), {len(names[Action.REPLAY])} replayed "
-        f"({say_count(len(replays), 'statement')}, {say_seconds(seconds)}), {len(names[Action.LOSE])} lost"
+        f"{len(names[Action.STORE])} stored{size}, {len(names[Action.REPLAY])} replayed{time}, "
+        f"{len(names[Action.LOSE])} lost"
     )
 
 
@@ -114,7 +108,7 @@ def _print_table(planned: Planned, page: Page) -> None:
         (
             Column("variable, type" if page.narrow else "variable", least=10),
             Column("" if page.narrow else "type", least=10),
-            Column("", whole=True, least=8),
+            Column("action", whole=True, least=8),
             Column("size", right=True, whole=True, least=5),
             Column("store+load", right=True, whole=True, least=10),
             Column("replay", right=True, whole=True, least=6),

@@ -10,7 +10,8 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
-from nbdag.model import Action, Alternative, Decision, Explanation, Planned
+from nbdag.model.plan import Action, Alternative, Decision, Explanation
+from nbdag.model.results import Planned
 from nbdag.report.explained import INEXACT, words_of
 from nbdag.report.plan import (
     WAYS,
@@ -88,7 +89,7 @@ def _variables(planned: Planned) -> str:
     if not rows:
         return ""
     return (
-        "<h2>Variables</h2><div class=rows><div class=head><span>variable</span><span>type</span><span></span>"
+        "<h2>Variables</h2><div class=rows><div class=head><span>variable</span><span>type</span><span>action</span>"
         "<span class=number>size</span><span class=number>store + load</span><span class=number>replay</span>"
         f"<span>why</span></div>{''.join(rows)}</div>"
     )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from nbdag.report.paths import relative
 from nbdag.report.units import say_bytes, say_count, say_seconds
 
 
 def autosave_lines(status: Mapping[str, Any]) -> list[str]:
     """The status in a few lines."""
-    place = _relative(str(status["directory"]))
+    place = relative(str(status["directory"]))
     lines = [f"saves itself into {place} when something ran, at most every {say_seconds(float(status['every']))}"]
     last = status.get("last") or {}
     if status.get("failed"):
@@ -46,8 +46,3 @@ def _last(last: Mapping[str, Any]) -> str:
     if last.get("lost"):
         text += f"; cannot be moved: {', '.join(last['lost'])}"
     return text
-
-
-def _relative(path: str) -> str:
-    here = os.getcwd() + os.sep
-    return path[len(here) :] if path.startswith(here) else path

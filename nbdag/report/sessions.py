@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from nbdag.analysis.processes import this_host
 from nbdag.analysis.session_files import Session
+from nbdag.report.paths import relative
 from nbdag.report.tables import Column, Page
 from nbdag.report.units import say_seconds
 
@@ -27,11 +27,11 @@ def print_sessions(found: Sequence[Session], page: Page) -> None:
         [
             [
                 session.id,
-                _relative(session.notebook),
+                relative(session.notebook),
                 _state(session),
                 say_seconds(max(0.0, time.time() - session.started)),
                 f"pid {session.kernel.pid}",
-                _relative(str(session.connection_file)),
+                relative(str(session.connection_file)),
             ]
             for session in found
         ],
@@ -55,8 +55,3 @@ def session_as_row(session: Session) -> dict[str, Any]:
 
 def _state(session: Session) -> str:
     return session.state if session.host == this_host() else f"on {session.host}"
-
-
-def _relative(path: str) -> str:
-    here = os.getcwd() + os.sep
-    return path[len(here) :] if path.startswith(here) else path

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nbdag.model import Analysis, Failed, Severity
+from nbdag.model.findings import Severity
+from nbdag.model.results import Analysis, Failed
 from nbdag.report.analysis import print_diagnostics
 from nbdag.report.tables import Column, Page, Value
 from nbdag.report.units import say_count, say_seconds

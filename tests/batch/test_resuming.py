@@ -50,7 +50,7 @@ LOAD, FIT = ran("df = load()", "df"), ran("model = fit(df)", "model")
             ["df = load()", "df.drop(); b"],
             0,
             (),
-            "df.drop(); b had changed df",
+            "`df.drop(); b` had changed df, which cells before it made",
         ),
         ((LOAD, FIT, ran("df = df + 1", "df")), ["df = load()", "model = fit(df, 2)"], 0, (), "had changed df"),
         ((ran("import os", "os"), ran("os.chdir('x')")), ["import os", "y = 1"], 0, (), "changed the process"),

@@ -19,7 +19,7 @@ import pytest
 from nbdag.cli import run
 from nbdag.saving.directory import last_save
 from tests.analysis.test_servers import ID, FakeServer, session
-from tests.portable.test_agent_kernel import Kernel
+from tests.portable.agent_kernel import Kernel
 from tests.saving.kernels import restored, wait_for_savers
 
 ROOT = str(Path(__file__).resolve().parents[2])

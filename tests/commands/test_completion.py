@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nbdag.commands.completing import complete_notebook, complete_session
+from nbdag.commands.completing import complete_kernel_name, complete_notebook, complete_session
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -66,3 +66,10 @@ def test_kept_kernels_are_offered_by_their_ids(tmp_path: Path, monkeypatch: pyte
     (tmp_path / ".nbdag" / "sessions" / "session-12ab").mkdir(parents=True)
     assert complete_session("session-1") == ["session-12ab"]
     assert complete_session("x") == []
+
+
+def test_names_of_kernelspecs_are_offered(tmp_path: Path) -> None:
+    assert "python3" in complete_kernel_name("pyth") and complete_kernel_name("no such kernel") == []
+    asked = "nbdag run --kernel-name pyth"
+    said = ask(tmp_path, _NBDAG_COMPLETE="complete_bash", COMP_WORDS=asked, COMP_CWORD=str(asked.count(" ")))
+    assert "python3" in said.split()

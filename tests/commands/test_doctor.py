@@ -211,3 +211,12 @@ def test_another_nbdag_on_path_is_named(tmp_path: Path, head: str, state: str) -
     )
     check = next(one for one in json.loads(done.stdout)["checks"] if one["what"] == "nbdag on PATH")
     assert check["state"] == state, check
+
+
+def test_extras_for_developers_of_nbdag_are_not_missed() -> None:
+    from nbdag.analysis.checkup.python import FOR_DEVELOPERS, look_at_python
+
+    found = [check for check in look_at_python(Path(".nbdag")) if check.what == "extras"]
+    for check in found:
+        lacking = check.says.partition("not installed: ")[2].split(", ")
+        assert not FOR_DEVELOPERS.intersection(lacking)

@@ -14,7 +14,8 @@ from nbdag.batch.notebooks import notebook_of
 from nbdag.cli import run
 from nbdag.commands.install_kernel import kernel_name
 from nbdag.commands.restore import last_part
-from nbdag.model import Cell, Execution, Outcome, StatementRun, Trace
+from nbdag.model.notebook import Cell
+from nbdag.model.trace import Execution, Outcome, StatementRun, Trace
 from nbdag.replay.history import History
 from nbdag.replay.saved import read_saved
 from tests.portable.session import Session

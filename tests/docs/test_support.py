@@ -38,7 +38,7 @@ def test_there_are_150_classes_of_30_libraries_and_most_of_them_in_two_versions(
 
 
 # Faults that docs/limits.md names among the known gaps. A case that is mended has to leave this list.
-KNOWN_FAULTS = ["images: `imageio.plugins.pillow.PillowPlugin`"]
+KNOWN_FAULTS: list[str] = []
 
 
 def test_what_differs_is_said_by_nbdag_itself_but_for_the_known_faults() -> None:

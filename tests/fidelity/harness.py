@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nbdag.model import Compiled
+from nbdag.model.results import Compiled
 from nbdag.pipeline import compile_bundle
 from tests.fidelity.sessions import Session
 

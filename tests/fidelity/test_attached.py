@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from nbdag.model import Action, Compiled
+from nbdag.model.plan import Action
+from nbdag.model.results import Compiled
 from nbdag.pipeline import compile_bundle
 from tests.fidelity.harness import kernel, run
 

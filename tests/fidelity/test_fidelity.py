@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nbdag.model import Action
+from nbdag.model.plan import Action
 from tests.fidelity.harness import play
 from tests.fidelity.sessions import SESSIONS, Session
 

@@ -7,12 +7,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from nbdag.saving.directory import last_save
-from tests.portable.test_agent_kernel import Kernel
+from tests.portable.agent_kernel import Kernel
 from tests.saving.kernels import restored, wait_for_savers
 
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -22,36 +21,16 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-class Notebook(Kernel):
-    """A kernel whose displayed texts count as what a cell printed."""
-
-    def outputs(self, identity: str) -> str:
-        shown = []
-        while True:
-            message = self.client.get_iopub_msg(timeout=60)
-            if message["parent_header"].get("msg_id") != identity:
-                continue
-            content: dict[str, Any] = message["content"]
-            if message["msg_type"] == "status" and content["execution_state"] == "idle":
-                return "".join(shown)
-            if message["msg_type"] == "stream":
-                shown.append(content["text"])
-            elif message["msg_type"] in {"display_data", "execute_result"}:
-                shown.append(content["data"]["text/plain"])
-            elif message["msg_type"] == "error":
-                shown.append("\n".join(content["traceback"]))
-
-
 @pytest.fixture
-def notebook(tmp_path: Path) -> Iterator[Notebook]:
-    running = Notebook(sys.executable, tmp_path)
+def notebook(tmp_path: Path) -> Iterator[Kernel]:
+    running = Kernel(sys.executable, tmp_path)
     running.cell(f"import sys; sys.path.insert(0, {ROOT!r})\n%load_ext nbdag")
     yield running
     running.close()
     wait_for_savers(tmp_path / "saves")
 
 
-def test_a_session_is_told_to_save_itself(notebook: Notebook, tmp_path: Path) -> None:
+def test_a_session_is_told_to_save_itself(notebook: Kernel, tmp_path: Path) -> None:
     assert "does not save itself; %nbdag autosave DIR has it do so" in notebook.cell("%nbdag autosave status")
     notebook.cell("words = ['one']")
     shown = notebook.cell("%nbdag autosave saves --every 0.2s")
@@ -81,7 +60,7 @@ def test_a_session_is_told_to_save_itself(notebook: Notebook, tmp_path: Path) ->
         ("%nbdag autosave here there", "unrecognized arguments"),
     ],
 )
-def test_what_is_refused(line: str, message: str, notebook: Notebook, tmp_path: Path) -> None:
+def test_what_is_refused(line: str, message: str, notebook: Kernel, tmp_path: Path) -> None:
     (tmp_path / "ipython").mkdir(exist_ok=True)
     (tmp_path / "ipython" / "mine.txt").write_text("x")
     shown = notebook.cell(line)

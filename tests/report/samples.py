@@ -5,32 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
-from nbdag.model import (
-    Action,
-    Alternative,
-    Analysis,
-    Bundle,
-    CellSummary,
-    Comparison,
-    Compiled,
-    Decision,
-    Diagnostic,
-    Edge,
-    Evidence,
-    Explanation,
-    Load,
-    Obstacle,
-    Outcome,
-    Place,
-    Plan,
-    Planned,
-    Reluctance,
-    Replay,
-    Severity,
-    ValueKind,
-    VariableSummary,
-    Verdict,
-)
+from nbdag.model.bundle import Bundle, Comparison, Verdict
+from nbdag.model.findings import Diagnostic, Place, Severity
+from nbdag.model.graph import Edge, Evidence, Reluctance
+from nbdag.model.plan import Action, Alternative, Decision, Explanation, Load, Obstacle, Plan, Replay
+from nbdag.model.results import Analysis, CellSummary, Compiled, Planned, VariableSummary
+from nbdag.model.trace import Outcome, ValueKind
 
 VARIABLES = (
     VariableSummary("df", "pandas.DataFrame", ValueKind.DATA, 3_100_000, True, "", 1, ("part",)),

@@ -7,7 +7,7 @@ import re
 from dataclasses import fields, replace
 from pathlib import Path
 
-from nbdag import model
+from nbdag.model.trace import FileUse
 from nbdag.report.json import VERSION, analysis_as_json, compiled_as_json, planned_as_json, sessions_as_json
 from tests.report.samples import ANALYSIS, COMPILED, PLANNED
 
@@ -95,5 +95,5 @@ def test_every_key_is_in_the_documentation() -> None:
     collect(json.loads(analysis_as_json(ANALYSIS, "")))
     collect(json.loads(compiled_as_json(COMPILED, "", lost=())))
     collect(json.loads(planned_as_json(PLANNED, "")))
-    keys |= {field.name for field in fields(model.FileUse)}
+    keys |= {field.name for field in fields(FileUse)}
     assert keys - documented == set()

@@ -10,9 +10,11 @@ from math import inf
 
 import pytest
 
-from nbdag.model import Action, Decision, Explanation, Obstacle, Planned, Reluctance, Replay
+from nbdag.model.graph import Reluctance
+from nbdag.model.plan import Action, Decision, Explanation, Obstacle, Plan, Replay
+from nbdag.model.results import Planned
 from nbdag.report.explained import MOST_STATEMENTS, say_names, say_obstacle, words_of
-from nbdag.report.plan import print_plan, say_cost
+from nbdag.report.plan import print_plan, say_cost, say_totals
 from nbdag.report.plan_page import plan_as_html
 from nbdag.report.tables import Page
 from tests.report.samples import PLANNED
@@ -31,7 +33,7 @@ def squeezed(lines: list[str]) -> list[str]:
 def test_every_fact_of_a_plan_is_there() -> None:
     lines = squeezed(printed(PLANNED))
     assert lines[:2] == [
-        "wine [red].ipynb: plan for 6 variables",
+        "wine [red].ipynb: plan for 5 of 6 variables",
         "objective migrate, destination 50.0 MB/s (measured in /data), at most 2.0 GB of values",
     ]
     assert (
@@ -249,3 +251,7 @@ def test_what_was_asked_for_is_open() -> None:
 def test_a_page_without_explanations_or_alternatives_is_a_table() -> None:
     found = Elements(plan_as_html(replace(PLANNED, explanations=(), alternatives=()), ""))
     assert "details" not in found.tags and "df, part" in found.text
+
+
+def test_nothing_replayed_takes_no_time() -> None:
+    assert say_totals(Plan((), (), 0.0, 0.0, 0.0)) == "0 stored, 0 replayed, 0 lost"

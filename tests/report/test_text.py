@@ -6,12 +6,15 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 
 import pytest
 
-from nbdag.model import Compiled, Verdict
+from nbdag.model.bundle import Comparison, Verdict
+from nbdag.model.plan import Action, Decision
+from nbdag.model.results import Compiled
 from nbdag.report.analysis import print_analysis
-from nbdag.report.compiled import lost_names, print_compiled
+from nbdag.report.compiled import lost_names, print_compiled, say_lost
 from nbdag.report.plan import print_plan
 from nbdag.report.progress import TerminalProgress
 from nbdag.report.tables import Column, Page
@@ -134,6 +137,19 @@ def test_what_was_left_behind_on_purpose_is_not_lost(
     assert lost_names(compiled, exclude=exclude, only=only) == lost
 
 
+def test_what_came_back_different_is_not_called_lost() -> None:
+    verdict = replace(COMPILED.verdict, comparisons=(Comparison("gen", "missing"), Comparison("np", "different", ".")))
+    decisions = tuple(
+        replace(decision, reason="definition") if "np" in decision.names else decision
+        for decision in COMPILED.plan.decisions
+    )
+    compiled = replace(COMPILED, verdict=verdict, plan=replace(COMPILED.plan, decisions=decisions))
+    assert say_lost(compiled, lost_names(compiled)) == "1 lost: gen; 1 not as it was: np"
+    assert "    np: different (its definition gave something else in that process)" in printed(
+        lambda page: print_compiled(compiled, page)
+    )
+
+
 def test_colour_comes_when_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
@@ -223,3 +239,15 @@ def test_progress_on_a_terminal_is_a_bar_that_goes_away() -> None:
     progress.end()
     assert "nbdag: the kernel is [bold]busy[/]" in stream.getvalue()
     assert stream.getvalue().endswith("\x1b[?25h") or "\x1b[?25h" in stream.getvalue()  # the cursor is back
+
+
+def test_the_reasons_of_a_compilation_say_no_name_twice_and_bytes_where_bytes_count() -> None:
+    decisions = (
+        Decision(("gen",), Action.REPLAY, "cannot be stored: gen: a generator is running", inf, 0.1, 0),
+        Decision(("raw",), Action.REPLAY, "replaying takes 39 ms, storing 8.4 s", 8.4, 0.039, 84_000),
+        Decision(("n",), Action.REPLAY, "its statements are replayed anyway, storing takes 12 ms", 0.012, 0.05, 120),
+    )
+    compiled = replace(COMPILED, objective="size", plan=replace(COMPILED.plan, decisions=decisions))
+    text = printed(lambda page: print_compiled(compiled, page))
+    assert "cannot be stored: a generator is running" in text
+    assert "84.0 kB count more than 39 ms of replaying" in text and "8.4 s" not in text and "12 ms" not in text

@@ -10,7 +10,9 @@ import unicodedata
 from html import escape
 from importlib.resources import files
 
-from nbdag.model import Action, Evidence, Outcome
+from nbdag.model.graph import Evidence
+from nbdag.model.plan import Action
+from nbdag.model.trace import Outcome
 from nbdag.report.graph.scene import Chip, Lane, Row, Scene
 from nbdag.report.units import say_bytes, say_seconds
 
@@ -144,7 +146,7 @@ def _draw_row(row: Row, place: int, left: int, width: int, longest: float, large
         bars += BAR + NUMBER + GAP
         done = 0.0
         for action in ("store", "replay", "lose", "unknown"):
-            share = sum(chip.size for chip in row.chips if chip.current and _action(chip) == action) / largest
+            share = sum(chip.held for chip in row.chips if chip.current and _action(chip) == action) / largest
             if share:
                 parts.append(_bar(action, bars + done * BAR, top + 14, share))
                 done += share

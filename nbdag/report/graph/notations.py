@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from nbdag.model import Action, Evidence
+from nbdag.model.graph import Evidence
+from nbdag.model.plan import Action
 from nbdag.report.graph.scene import Chip, Row, Scene
 from nbdag.report.units import say_bytes, say_seconds
 

@@ -18,17 +18,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from nbdag.model import Action, Analysis, CellSummary, Decision, Edge, Evidence, Outcome, VariableSummary
+from nbdag.model.graph import Edge, Evidence
+from nbdag.model.plan import Action, Decision
+from nbdag.model.results import Analysis, CellSummary, VariableSummary
+from nbdag.model.trace import Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A name that a cell binds. ``current`` says that the session's value is the one made here."""
+    """A name that a cell binds. ``current`` says that the session's value is the one made here.
+
+    ``size`` is what its co-variable takes, and ``held`` what counts in sums: names that share state hold it once.
+    """
 
     name: str
     current: bool
     type: str = ""
     size: int = 0
+    held: int = 0
     action: Action | None = None  # None: no plan was made
     reason: str = ""
 
@@ -51,7 +58,7 @@ class Row:
     @property
     def size(self) -> int:
         """Bytes of the current values made here."""
-        return sum(chip.size for chip in self.chips if chip.current)
+        return sum(chip.held for chip in self.chips)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +101,11 @@ def make_scene(
     """The picture of ``analysis``; ``sources`` are the texts of its cells, ``decisions`` those of a plan, if any."""
     decision_by_name = {name: decision for decision in decisions for name in decision.names}
     variable_by_name = {variable.name: variable for variable in analysis.variables}
+    holders = _holders(analysis.variables)
     rows = tuple(
-        _row(cell, sources[cell.index] if cell.index < len(sources) else "", variable_by_name, decision_by_name)
+        _row(
+            cell, sources[cell.index] if cell.index < len(sources) else "", variable_by_name, decision_by_name, holders
+        )
         for cell in analysis.cells
     )
     return Scene(
@@ -107,8 +117,21 @@ def make_scene(
     )
 
 
+def _holders(variables: Iterable[VariableSummary]) -> frozenset[str]:
+    """One name of each co-variable, which its bytes are counted for: the one that was made first."""
+    found: set[str] = set()
+    for variable in sorted(variables, key=lambda v: (v.made_by is None, v.made_by or 0)):
+        if found.isdisjoint(variable.linked):
+            found.add(variable.name)
+    return frozenset(found)
+
+
 def _row(
-    cell: CellSummary, source: str, variables: Mapping[str, VariableSummary], decisions: Mapping[str, Decision]
+    cell: CellSummary,
+    source: str,
+    variables: Mapping[str, VariableSummary],
+    decisions: Mapping[str, Decision],
+    holders: frozenset[str],
 ) -> Row:
     names = list(cell.defs)
     # Bound where no static rule saw it: exec, a magic, a function with `global`.
@@ -118,7 +141,9 @@ def _row(
         label=str(cell.index + 1),
         source=source,
         first_line=cell.first_line,
-        chips=tuple(_chip(name, cell.index, variables.get(name), decisions.get(name)) for name in names),
+        chips=tuple(
+            _chip(name, cell.index, variables.get(name), decisions.get(name), name in holders) for name in names
+        ),
         changes=(*cell.mutates, *(f"del {name}" for name in cell.deletes)),
         tags=(*cell.effects, *(("opaque",) if cell.opaque else ())),
         seconds=cell.seconds,
@@ -134,7 +159,7 @@ def _refuted(edge: Edge, rows: Sequence[Row]) -> bool:
     return rows[edge.source].outcome is Outcome.OK and rows[edge.target].outcome is Outcome.OK
 
 
-def _chip(name: str, index: int, variable: VariableSummary | None, decision: Decision | None) -> Chip:
+def _chip(name: str, index: int, variable: VariableSummary | None, decision: Decision | None, holds: bool) -> Chip:
     if variable is None or variable.made_by != index:
         return Chip(name, current=False)
     return Chip(
@@ -142,6 +167,7 @@ def _chip(name: str, index: int, variable: VariableSummary | None, decision: Dec
         current=True,
         type=variable.type,
         size=variable.size,
+        held=variable.size if holds else 0,
         action=decision.action if decision else None,
         reason=decision.reason if decision else "",
     )

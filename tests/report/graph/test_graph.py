@@ -12,7 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbdag.model import Action, Analysis, CellSummary, Decision, Edge, Evidence, Outcome, ValueKind, VariableSummary
+from nbdag.model.graph import Edge, Evidence
+from nbdag.model.plan import Action, Decision
+from nbdag.model.results import Analysis, CellSummary, VariableSummary
+from nbdag.model.trace import Outcome, ValueKind
 from nbdag.report.graph.drawing import draw
 from nbdag.report.graph.notations import as_dot, as_json, as_mermaid
 from nbdag.report.graph.page import as_html
@@ -81,6 +84,18 @@ def test_a_name_is_current_only_where_the_value_of_the_session_was_made() -> Non
     first, second = make_scene(Analysis("n", cells, (), (x,)), decisions=(decision,)).rows
     assert (first.chips[0].current, first.size) == (False, 0)
     assert (second.chips[0].action, second.chips[0].reason, second.size) == (Action.STORE, "cheaper", 28)
+
+
+def test_what_several_names_share_is_held_once() -> None:
+    # cell 1: df = load(); part = df[:3]      cell 2: view = df[1:]
+    cells = (CellSummary(0, 0, "a", ("df", "part")), CellSummary(1, 1, "b", ("view",)))
+    variables = tuple(
+        VariableSummary(name, "ndarray", ValueKind.DATA, 1000, True, "", made, tuple({"df", "part", "view"} - {name}))
+        for name, made in (("view", 1), ("part", 0), ("df", 0))
+    )
+    scene = make_scene(Analysis("n.ipynb", cells, (), variables))
+    assert [row.size for row in scene.rows] == [1000, 0]
+    assert [chip.size for row in scene.rows for chip in row.chips] == [1000, 1000, 1000]
 
 
 def test_a_name_that_only_the_recorder_saw_is_shown_with_the_cell_that_made_it() -> None:

@@ -8,7 +8,6 @@ it begins and ends; each generator has to show once, on an instance of ours, tha
 
 from __future__ import annotations
 
-import ctypes
 import random
 import sys
 from typing import Any, Callable, Dict, Optional, Tuple
@@ -22,7 +21,9 @@ Glance = Callable[[], Any]
 
 
 def memory_of(obj: Any, kind: Any) -> bytes:
-    """What C code keeps in an object of this type or a subclass."""
+    """What C code keeps in an object of this type or a subclass. ImportError where Python has no ctypes."""
+    import ctypes
+
     return ctypes.string_at(id(obj) + HEADER_BYTES, kind.__basicsize__ - HEADER_BYTES)
 
 
@@ -36,6 +37,8 @@ def glance_at_numpy(generator: Any) -> Tuple[bytes, bytes]:
     twister = generator._bit_generator
     if type(twister).__name__ != "MT19937":
         raise TypeError("another algorithm")
+    import ctypes
+
     return memory_of(generator, type(generator)), ctypes.string_at(twister.ctypes.state_address, TWISTER_BYTES)
 
 

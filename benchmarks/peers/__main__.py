@@ -31,9 +31,11 @@ def main() -> int:
     parser.add_argument("--kinds", default="corpus,sizes,sessions")
     parser.add_argument("--only", default="", help="sessions whose name contains this text")
     parser.add_argument("--every", type=int, default=1, help="only every n-th session")
+    parser.add_argument("--offset", type=int, default=0, help="which of them is the first")
     parser.add_argument("--systems", default="", help="names, separated by commas; all when empty")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--environments", type=Path, default=CACHE / "peers")
+    parser.add_argument("--installed", action="store_true", help="the environments are there and as they should be")
     parser.add_argument("--out", type=Path, default=CACHE / "peers.jsonl")
     parser.add_argument("--resume", action="store_true", help="leave out what --out already holds")
     parser.add_argument("--report", type=Path, default=None, metavar="DIR", help="only write the report into DIR")
@@ -44,7 +46,11 @@ def main() -> int:
     libraries = tomllib.loads((HERE / "corpus.toml").read_text(encoding="utf-8"))["install"]
     wanted = [name for name in options.systems.split(",") if name]
     systems = [system for system in SYSTEMS if not wanted or system.name in wanted]
-    absent = {s.name: problem for s in systems if (problem := install(options.environments, s.package, libraries))}
+    absent = {
+        s.name: problem
+        for s in systems
+        if not options.installed and (problem := install(options.environments, s.package, libraries))
+    }
     for name, problem in absent.items():
         print(f"{name} {problem}", file=sys.stderr)
     systems = [system for system in systems if system.name not in absent]
@@ -60,7 +66,7 @@ def main() -> int:
             _write(out, {"machine": _machine(options.environments), "absent": absent})
         number = 0
         for kind in options.kinds.split(","):
-            for workload in list(WORKLOADS[kind]())[:: options.every]:
+            for workload in list(WORKLOADS[kind]())[options.offset :: options.every]:
                 if options.only not in workload.name:
                     continue
                 number += 1

@@ -15,9 +15,13 @@ from benchmarks.peers.systems import SYSTEMS
 Row = Mapping[str, Any]
 COLORS = ("#1b6ca8", "#5fa8d3", "#d1495b", "#edae49", "#66a182", "#2e4057", "#8d96a3", "#b8a9c9")
 KINDS = {
-    "corpus": "Notebooks of other people",
-    "sizes": "Larger data, and single states",
-    "sessions": "Fidelity sessions",
+    "corpus": ("Notebooks of other people", "From the source distributions in `benchmarks/corpus.toml`."),
+    "sizes": ("Larger data, and single states", "Made by `benchmarks/peers/workloads.py`."),
+    "sessions": (
+        "Fidelity sessions",
+        "Small sessions of what usually does not survive. They are nbdag's own tests: that nbdag passes them says "
+        "little, how others fare says more. Asked are the same questions on both sides, instead of the judge.",
+    ),
 }
 
 
@@ -30,10 +34,10 @@ def write_report(raw: Path, directory: Path) -> None:
     names = [system.name for system in SYSTEMS if system.name in present]
     directory.joinpath("pictures").mkdir(parents=True, exist_ok=True)
     text = [_HEAD, _machine(head)]
-    for kind, title in KINDS.items():
+    for kind, (title, origin) in KINDS.items():
         found = [row for row in rows if row["kind"] == kind]
         if found:
-            text.append(_section(kind, title, found, names, directory))
+            text.append(_section(kind, f"{title}\n\n{origin}", found, names, directory))
     text += [_memory(line) for line in lines if "memory" in line][-1:]
     directory.joinpath("peers.md").write_text("\n".join(text) + "\n", encoding="utf-8")
 

@@ -39,7 +39,8 @@ class Link:
 
     def __init__(self) -> None:
         self.name = f"nbdag{os.getpid() % 100000}"
-        self.near, self.far = "10.213.47.1", "10.213.47.2"
+        net = f"10.213.{os.getpid() % 256}"  # several of these may be up at once
+        self.near, self.far = f"{net}.1", f"{net}.2"
         self.port = 0
         self._receiver: subprocess.Popen[str] | None = None
 

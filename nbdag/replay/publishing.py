@@ -187,6 +187,12 @@ def _locked(path: Path) -> int | None:
         if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
             return None  # a file system without locks
         raise
+    try:
+        if not os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    except OSError:  # who held it before has removed it: this is a lock on nothing
+        os.close(descriptor)
+        raise
     return descriptor
 
 

@@ -104,7 +104,7 @@ def test_from_a_killed_kernel_to_the_restored_session(
     choose_kernel(browser, "wine-restored")
     browser.waits_for(f"{PANEL}.sessionContext.session?.kernel?.name === 'wine-restored' && {idle}")
     run_cell(browser, 5)
-    browser.waits_for(f"{OUTPUTS}[5].includes('answer [1, 2, 3] True 1 True')", 60)
+    browser.waits_for(f"{OUTPUTS}[5].includes('answer [1, 2, 3] True 1 True')", 180)
     number = browser.finds(f"{PANEL}.content.widgets[5].model.executionCount")
     assert number == 5, "counting goes on where the session was compiled"
     keep(browser, "lab-restored")

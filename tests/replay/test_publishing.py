@@ -123,6 +123,24 @@ def test_a_workspace_that_another_compilation_took_for_abandoned_is_made_anew(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_lock_on_a_file_that_was_removed_in_between_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+
+    lock = fcntl.flock
+    taken: list[Path] = []
+
+    def late(descriptor: int, operation: int) -> None:
+        if not taken:  # another compilation had locked the file, removed the workspace and let go of it
+            taken.extend(tmp_path.iterdir())
+            shutil.rmtree(taken[0])
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with workspace(tmp_path / "bundle") as work:
+        assert work.is_dir() and taken and work not in taken
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_bundle_that_was_moved_aside_for_a_moment_is_put_back(tmp_path: Path) -> None:
     out = tmp_path / "bundle"
     (tmp_path / ".bundle.old-abc" / "bundle").mkdir(parents=True)

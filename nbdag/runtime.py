@@ -31,6 +31,7 @@ LATER_MODULES = frozenset(
         "journal",
         "library_state",
         "local_modules",
+        "open_figures",
         "process_state",
         "replaying",
         "serving",

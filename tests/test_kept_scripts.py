@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ def test_a_file_that_was_cut_off_or_changed_is_made_anew(cache: Path, damage: ob
     assert kept_script("agent", refuse) == "x = 1\n"
 
 
+@pytest.mark.parametrize("place", ["file", "directory"])
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has no such modes")
+def test_what_others_may_have_written_is_not_used(cache: Path, place: str) -> None:
+    kept_script("agent", lambda: "x = 1\n")
+    (file,) = cache.iterdir()
+    (file if place == "file" else cache).chmod(0o777)
+    assert kept_script("agent", lambda: "y = 2\n") == "y = 2\n"
+
+
 def test_without_a_cache_directory_it_is_made_every_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("NBDAG_CACHE_DIR", str(tmp_path / "file"))
@@ -45,8 +55,6 @@ def test_without_a_cache_directory_it_is_made_every_time(tmp_path: Path, monkeyp
 
 
 def test_old_ones_are_removed_when_a_new_one_is_kept(cache: Path) -> None:
-    import os
-
     kept_script("agent", lambda: "x = 1\n")
     (old,) = cache.iterdir()
     os.utime(old, (0, 0))

@@ -178,6 +178,19 @@ def test_a_part_that_waits_is_compiled_when_one_of_its_functions_is_called() -> 
     assert names["deep"](0) == 40 and not names["PARTS"]
 
 
+def test_a_part_whose_compilation_was_interrupted_is_compiled_the_next_time(kept: Path) -> None:
+    names = with_text({"rare": "def deep(n):\n    return n + 1\n", "main": "def main():\n    return deep(1)\n"}, "rare")
+
+    def interrupted(parts: Any) -> Any:
+        raise KeyboardInterrupt
+
+    real, names["compiled"] = names["compiled"], interrupted
+    with pytest.raises(KeyboardInterrupt):
+        names["main"]()
+    names["compiled"] = real
+    assert names["main"]() == 2 and not names["PARTS"] and not names["WAITING"]
+
+
 def test_an_import_goes_where_it_is_needed() -> None:
     first = "import zlib\nimport struct\n\ndef f():\n    return struct.calcsize('i')\n"
     rare = "def g():\n    return zlib.crc32(b'')\n"

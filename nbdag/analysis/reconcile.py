@@ -40,6 +40,7 @@ from nbdag.analysis.patches import (
 from nbdag.model.facts import AccessKind, CellFacts, Certainty, EffectKind, Statement, StatementKind
 from nbdag.model.findings import Diagnostic, Severity
 from nbdag.model.graph import Covariable, Hazard, Reluctance, SessionGraph, Step, Version
+from nbdag.model.options import option_in
 from nbdag.model.trace import Execution, FileUse, Trace, ValueKind, Variable
 
 OPTIONS = "<options>"
@@ -155,6 +156,7 @@ class _Builder:
         self.steps: list[Step] = []
         self.current: dict[str, Version] = {}
         self.findings: list[Diagnostic] = []
+        self._options_said: dict[str, Diagnostic] = {}  # by option: the last statement that set it
         self.patches: frozenset[Version] = frozenset()  # modules in which a step has set something
         self._set_in_functions: set[tuple[str, str]] = set()  # what functions set when they are called
         self.imported: frozenset[str] = frozenset()  # names that an import bound last
@@ -305,7 +307,10 @@ class _Builder:
         doubt = next((hazard.reason for hazard in hazards if hazard.reluctance >= Reluctance.LAST_RESORT), "")
         if doubt:
             what = f"what {statement.python.strip()[:60]!r} set comes back as far as it is plain values"
-            self.findings.append(Diagnostic("options-not-replayed", Severity.WARNING, f"{what}: {doubt}"))
+            finding = Diagnostic("options-not-replayed", Severity.WARNING, f"{what}: {doubt}")
+            earlier = self._options_said.pop(option_in(statement.python), None)
+            self.findings = [known for known in self.findings if known is not earlier] + [finding]
+            self._options_said[option_in(statement.python)] = finding
         return not doubt
 
 

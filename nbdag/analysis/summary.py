@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from nbdag.analysis.reconcile import OPTIONS
+from nbdag.model.facts import Certainty, EffectKind
 from nbdag.model.graph import Edge, Evidence, SessionGraph
 from nbdag.model.notebook import Cell
 from nbdag.model.results import CellSummary, VariableSummary
 from nbdag.model.trace import Execution, Outcome, Trace, ValueKind
+
+WATCHED = frozenset({EffectKind.PROCESS, EffectKind.NETWORK})
+"""Effects that no statement has unseen."""
 
 
 def cell_of_execution(cells: Sequence[Cell], executions: Sequence[Execution]) -> dict[int, int]:
@@ -72,10 +76,22 @@ def add_runs(
                 # Aliases that the text allows and the running code did not reach are none.
                 uses=tuple(name for name in summary.uses if name in reached) if whole else summary.uses,
                 mutates=tuple(sorted(mutated.get(last.ordinal, set()))) if last.known else summary.mutates,
-                effects=tuple(sorted(seen.union(summary.effects))),
+                effects=tuple(sorted(seen.union(_kept_effects(summary) if whole else summary.effects))),
             )
         )
     return tuple(result)
+
+
+def _kept_effects(summary: CellSummary) -> set[str]:
+    """The effects that the text of a cell has, without those that it may have and the recorder would have seen:
+    ``except ImportError: !pip install x`` starts nothing where the package is there."""
+    sure = {
+        effect.kind
+        for statement in summary.statements
+        for effect in statement.effects
+        if effect.certainty is Certainty.MUST
+    }
+    return {effect for effect in summary.effects if effect not in WATCHED or effect in sure}
 
 
 def _seen_effects(execution: Execution) -> set[str]:

@@ -27,11 +27,14 @@ from nbdag.portable.adoption import (
 )
 from nbdag.portable.autosave import Autosaver
 from nbdag.portable.blobs import Writing
+from nbdag.portable.brought import adopt_brought, note_what_stays
 from nbdag.portable.budget import SHARE
 from nbdag.portable.encode import INLINE_LIMIT, Unstorable, weigh_group, write_group
 from nbdag.portable.fingerprint import fingerprint
+from nbdag.portable.history import BROUGHT_ATTRIBUTE
 from nbdag.portable.journal import RESTORED_SAVES_ATTRIBUTE
 from nbdag.portable.namespace import session_items
+from nbdag.portable.open_figures import numbers_by_name
 from nbdag.portable.process_state import capture, difference
 from nbdag.portable.randomness import get_states, raw_states, set_state
 from nbdag.portable.recorder import Recorder, fault_text
@@ -88,6 +91,9 @@ def start_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     handed = take_restored(shell)
     if handed is not None:
         start_state = before_restoring(start_state, handed["changes"])
+    brought = vars(shell).get(BROUGHT_ATTRIBUTE) or []
+    for earlier in reversed(brought):
+        start_state = before_restoring(start_state, earlier["changes"])
     recorder = Recorder(shell, arguments.get("share", SHARE))
     recorder.install()
     vars(shell)[RECORDER_ATTRIBUTE] = recorder
@@ -100,6 +106,7 @@ def start_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     recorder.guarded(recorder.baseline)
     if handed is not None:
         mistrust(recorder, handed)
+    note_what_stays(recorder, brought)
     return dict(status_command(shell, {}), already=False)
 
 
@@ -295,18 +302,21 @@ def world_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     """Process state now, what of it the session changed, and the states of the random generators, to ``path``."""
     now = capture()
     before = vars(shell).get(START_STATE_ATTRIBUTE)
-    before, after = (dict(state) for state in (before if before is not None else now, now))
+    before = before if before is not None else now
     recorder = recorder_of(shell)
+    changes = difference(before, now)
     if recorder is not None:
-        for state in (before, after):
-            state["warnings"] = recorder.filters.without(state.get("warnings"))
+        changes.pop("warnings", None)
+        changes.update(recorder.filters.change(before.get("warnings"), now.get("warnings")))
+    if "pyplot" in now:  # whether or not some are open: a replay may make figures that are closed by now
+        changes.update(pyplot=now["pyplot"], figures=numbers_by_name(session_items(shell, shell.user_ns)))
     states: Dict[str, str] = {}
     random_state = {generator: state_id(state, states) for generator, state in get_states().items()}
     write_json(
         arguments["path"],
         {
             "state": now,
-            "difference": difference(before, after),
+            "difference": changes,
             "random_state": random_state,
             "states": states,
         },
@@ -373,9 +383,13 @@ def settle_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
 def adopt_command(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     """A bundle was restored into this session while it was recorded: its past becomes the session's."""
     recorder = recorder_of(shell)
-    handed = take_restored(shell) if recorder is not None else None
-    if recorder is None or handed is None:
+    if recorder is None:
         return {"adopted": 0}
+    handed = take_restored(shell)
+    if handed is None:
+        adopt_brought(recorder, vars(shell).get(BROUGHT_ATTRIBUTE) or [])
+        return {"adopted": 0}
+    recorder.filters.adopt(handed["changes"])
     recorder.guarded(graft_history, recorder, handed)
     return {"adopted": len(handed["history"].get("executions", ()))}
 

@@ -107,6 +107,7 @@ def write_group(
         "needs": sorted(encoder.needs),
         "modules": sorted({module.partition(".")[0] for module in encoder.modules} - {"builtins"}),
         "restorers": sorted(encoder.restorers),
+        **({"files": sorted(encoder.opened)} if encoder.opened else {}),
     }
 
 

@@ -53,6 +53,7 @@ class GroupEncoder:
         self.needs: Set[str] = set()
         self.modules: Set[str] = set()
         self.restorers: Set[str] = set()
+        self.opened: Set[str] = set()  # files that open handles lead to, where the target must have them
         self.held: Mapping[int, str] = {}  # values that the reader has under these names
         self.pickled: FrozenSet[int] = frozenset()  # ids of all objects in the pickle, where some are held
         self.private: Set[int] = set()  # arrays that share memory with nothing once restored

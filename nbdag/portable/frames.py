@@ -50,6 +50,7 @@ class OpenStatement:
         self.watched: Optional[Watched] = None
         self.mentioned = reach.mentioned
         self.before = before
+        self.plain_before: Dict[str, Any] = {}  # what tells the plain values of names that functions may rebind
         self.could_draw = code.calls
         self.random: Dict[str, Any] = {}
         self.mark: Tuple[int, int] = (0, 0)

@@ -19,6 +19,7 @@ from nbdag.portable.msgpack import unpack
 from nbdag.portable.namespace import KERNEL_NAMES, is_numbered_history
 
 RESTORED_ATTRIBUTE = "_nbdag_restored"  # on the shell: what the recorder finds when it comes
+BROUGHT_ATTRIBUTE = "_nbdag_brought"  # on the shell: what bundles did to a process that had a session
 AGENT_MODULES = ("nbdag_agent", "nbdag.portable.agent")  # sent into a kernel, or imported by %load_ext
 OUTPUTS_BEHIND = 3  # _, __ and ___
 
@@ -89,16 +90,24 @@ def current_directory() -> str:
         return ""
 
 
-def continue_history(arrival: Arrival, place: Any, data: Dict[str, Any], doubtful: Sequence[str]) -> List[str]:
+def continue_history(
+    arrival: Arrival, place: Any, data: Dict[str, Any], doubtful: Sequence[str], codes: Sequence[str] = ()
+) -> List[str]:
     """Put ``In``, ``Out`` and the counter back where the session is fresh, and hand the rest to a recorder; what went
     wrong with that, in words.
 
     ``doubtful`` are names whose values need not be what the history says of them. A session that had variables before
-    keeps its own past: which of its values the history means, nobody can tell.
+    keeps its own past: which of its values the history means, nobody can tell. What changed in its process, and the
+    ``codes`` that were run, are left on the shell for a recorder.
     """
-    if arrival.shell is None or not arrival.alone:
+    if arrival.shell is None:
         return []
     try:
+        if not arrival.alone:
+            brought = {"changes": data.get("process_state") or {}, "codes": list(codes)}
+            vars(arrival.shell).setdefault(BROUGHT_ATTRIBUTE, []).append(brought)
+            tell_recorders()
+            return []
         history = read_history(place, data)
         if history is not None:
             hand_over(arrival, place, data, history, doubtful)
@@ -135,6 +144,11 @@ def hand_over(
         "silent": silent,
         "note": note,
     }
+    tell_recorders()
+
+
+def tell_recorders() -> None:
+    """A recorder that is at work takes over what was left on the shell."""
     for name in AGENT_MODULES:
         agent = sys.modules.get(name)
         if agent is not None and hasattr(agent, "command"):

@@ -36,13 +36,16 @@ def plain(value: Any) -> bool:
 def warnings_state() -> Optional[List[List[Any]]]:
     """The filters in their order: action, message pattern, category as "module:name", module pattern, line."""
     warnings = sys.modules.get("warnings")
-    if warnings is None:
-        return None
-    filters: List[List[Any]] = []
-    for action, message, category, module, line in list(warnings.filters):
-        spelled = f"{getattr(category, '__module__', '')}:{getattr(category, '__qualname__', '')}"
-        filters.append([action, pattern_text(message), spelled, pattern_text(module), line])
-    return filters
+    return None if warnings is None else spelled_filters(list(warnings.filters))
+
+
+def spelled_filters(filters: List[Any]) -> List[List[Any]]:
+    """Filters as JSON values."""
+    spelled = []
+    for action, message, category, module, line in filters:
+        label = f"{getattr(category, '__module__', '')}:{getattr(category, '__qualname__', '')}"
+        spelled.append([action, pattern_text(message), label, pattern_text(module), line])
+    return spelled
 
 
 def pattern_text(pattern: Any) -> Optional[List[Any]]:
@@ -74,11 +77,22 @@ def set_warnings(change: Dict[str, List[Any]]) -> Optional[str]:
                     for text in (message, module)
                 ]
                 rebuilt[place].append((action, texts[0], category, texts[1], line))
-    filters[:] = rebuilt["front"] + list(filters) + rebuilt["back"]
+    filters[:] = in_order(rebuilt["front"] + list(filters) + rebuilt["back"], change.get("order", []))
     mutated = getattr(warnings, "_filters_mutated", None) or getattr(warnings, "_filters_mutated_lock_held", None)
     if mutated is not None:
         mutated()
     return None
+
+
+def in_order(filters: List[Any], order: List[Any]) -> List[Any]:
+    """``filters`` as they were in the session: which is asked first depends on what was imported when. One that was not
+    there stays with the one behind it."""
+    places: List[int] = []
+    place = len(order)
+    for entry in reversed(spelled_filters(filters)):
+        place = order.index(entry) if entry in order else place
+        places.insert(0, place)
+    return [filters[number] for number in sorted(range(len(filters)), key=places.__getitem__)]
 
 
 def find_class(spelled: str) -> Optional[Any]:
@@ -269,23 +283,6 @@ def matplotlib_state() -> Optional[Dict[str, Any]]:
         elif plain(value):
             state[name] = list(value) if type(value) is tuple else value
     return state
-
-
-def pyplot_state() -> Optional[List[int]]:
-    """The numbers of pyplot's figures, the current one last."""
-    helpers = sys.modules.get("matplotlib._pylab_helpers")
-    return None if helpers is None or not hasattr(helpers, "Gcf") else list(helpers.Gcf.figs)
-
-
-def set_pyplot(numbers: List[int]) -> Optional[str]:
-    """Make the current figure current again."""
-    helpers = sys.modules.get("matplotlib._pylab_helpers")
-    figures: Any = helpers.Gcf.figs if helpers is not None and hasattr(helpers, "Gcf") else {}
-    missing = [str(number) for number in numbers if number not in figures]
-    for number in numbers:
-        if number in figures:
-            figures.move_to_end(number)
-    return f"figures of pyplot that no variable held are not here: {', '.join(missing)}" if missing else None
 
 
 def set_matplotlib(change: Dict[str, Any]) -> Optional[str]:

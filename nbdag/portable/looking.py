@@ -13,15 +13,16 @@ made it. A look that the budget does not allow is *put off*: the last statement 
 
 from __future__ import annotations
 
+import time
 import types
-from typing import Any, Collection, Iterable, List, Mapping, Optional, Set
+from typing import Any, Collection, Dict, Iterable, List, Mapping, Optional, Set
 
 from nbdag.portable.fingerprint import Patience, TookTooLong
 from nbdag.portable.frames import Frame, OpenStatement, Record
 from nbdag.portable.objects import class_module
 from nbdag.portable.reach import Reacher, can_change
 from nbdag.portable.snapshot import Snapshot
-from nbdag.portable.watch import Stop, Watch
+from nbdag.portable.watch import NO_LINKS, Stop, Watch
 
 Items = Mapping[str, Any]
 
@@ -43,7 +44,11 @@ def statement_look(
     bound = set(moved)
     if completed:
         bound |= {name for name in statement.stores if name in after}
+    # def step(): global n; n += 1.0        step(); step(): the second number may be where the one before was
+    plain = plain_values(statement.plain_before, items)
+    bound |= {name for name, told in plain.items() if told != statement.plain_before[name]}
     reached = statement.reached
+    suspect = reached.union(name for name in statement.late_stores if name in before)
     changed: Set[str] = set()
     unseen: Set[str] = set()
     unknown: List[str] = []  # new values that are too dear to look at now
@@ -64,7 +69,7 @@ def statement_look(
                 frame.never_looked_at[name] = set(reached)
         if name not in before:
             frame.first_bound.setdefault(name, index)
-    for name in (reached | bound).difference(moved):
+    for name in (suspect | bound).difference(moved):
         if name not in items or not can_change(items[name]):
             continue
         if name not in watch.prints:
@@ -83,8 +88,8 @@ def statement_look(
                 frame.looked_at[name] = index
             if differs:
                 changed.add(name)
+    changed |= joined_by_equals(watch, reacher, items, (suspect - bound - unseen).difference(changed), reached | bound)
     changed_nothing = not watch.budget.unlimited and is_as_it_was(watch, reacher, statement, items, changed | unseen)
-    # A function that may rebind a global was reachable: the same address can hold a new value, seen by its content.
     changed |= {name for name in statement.changed_inside if name in items and name not in bound}
     changed = {name for name in watch.link_closure(changed) if name in items}
 
@@ -129,6 +134,51 @@ def statement_look(
     record["unseen"] = sorted(unseen)
     record["put_off"] = []
     record["doubts"] = []
+
+
+def plain_values(names: Iterable[str], items: Items) -> Dict[str, Any]:
+    """What tells the plain values of these names from others: their addresses are used again and again."""
+    told: Dict[str, Any] = {}
+    for name in names:
+        value: Any = items.get(name)
+        kind = type(value)
+        if kind is int:  # hash(-1) == hash(-2)
+            told[name] = ("int", hash(value), int.bit_length(value))
+        elif kind is float or kind is complex:  # 0.0 == -0.0
+            told[name] = (kind.__name__, hash(value), repr(value))
+        elif kind is str or kind is bytes or kind is range:
+            told[name] = (kind.__name__, hash(value), "")
+    return told
+
+
+def joined_by_equals(
+    watch: Watch, reacher: Reacher, items: Items, same: Collection[str], at_hand: Collection[str]
+) -> Set[str]:
+    """Of small values with the ``same`` fingerprint, those that now hold something of another name's: so they changed.
+
+    d = {"a": []}; xs = []
+    d["a"] = xs                   one empty list is like the other
+    xs.append(1)                  changes d
+    """
+    follow = [name for name in same if reacher.reaches.get(name) and watch.is_small(name) and name not in watch.haze]
+    if not follow or sum(name in items and can_share(watch, reacher, name, items) for name in at_hand) < 2:
+        return set()
+    return relinked(watch, reacher, items, follow)
+
+
+def relinked(watch: Watch, reacher: Reacher, items: Items, names: Iterable[str]) -> Set[str]:
+    """Follow the links of these names anew; those of them that share something now with a name that they did not."""
+    fresh = []
+    for name in names:
+        began = time.thread_time() if name in watch.dear else 0.0
+        if reacher.renew(name, items[name]):
+            fresh.append(name)
+        if began:
+            watch.dear[name] += time.thread_time() - began
+    before = {name: watch.grouping.linked.get(name, NO_LINKS) | {name} for name in fresh}
+    if fresh:
+        watch.link(reacher, items, fresh)
+    return {name for name in fresh if not watch.grouping.linked.get(name, NO_LINKS) <= before[name]}
 
 
 def is_as_it_was(
@@ -219,6 +269,8 @@ def close_look(watch: Watch, reacher: Reacher, frame: Frame, items: Items) -> No
         renewed = changed - known - watch.haze.names
         reacher.forget(renewed)
         watch.unlinked |= renewed
+    if watch.unlinked:
+        watch.link(reacher, items, list(watch.unlinked))
     # What has no fingerprint counts as changed whenever it is reached.
     doubt(watch, frame, items, {name for name in put_off if watch.prints.get(name, last) is not None})
 
@@ -251,6 +303,7 @@ def look_at(
 ) -> None:
     """Fingerprint these names, as far as there is time. One without an earlier look counts as changed if a statement
     reached it meanwhile."""
+    same: List[str] = []
     for name in sorted({*pending, *fresh}, key=lambda name: (watch.price(name), name)):
         if name not in items or not can_change(items[name]):
             continue
@@ -268,7 +321,10 @@ def look_at(
         if differs or name not in reacher.reaches:
             reacher.forget([name])
             watch.unlinked.add(name)
+        elif name in pending and reacher.reaches[name]:
+            same.append(name)
         watch.haze.lift(name)
+    changed |= relinked(watch, reacher, items, same)
 
 
 def look_at_last(
@@ -276,14 +332,13 @@ def look_at_last(
 ) -> None:
     """Look at a value whose look was put off, and follow its links. Raises TookTooLong as :meth:`Watch.look` does."""
     known = watch.prints.get(name)
-    without_fingerprint = known is None and name in watch.prints
-    differs = without_fingerprint or watch.look(name, value, seconds, stop)
-    if differs:
-        reacher.forget([name])
+    if known is not None or name not in watch.prints:
+        watch.look(name, value, seconds, stop)
     if can_change(value):
         patience = None if seconds is None else Patience(seconds, stop)
-        reacher.reach_of(name, value, None if patience is None else lambda count: patience.check(800 * count))
-    reacher.taint.pop(name, None)
+        reacher.renew(name, value, None if patience is None else lambda count: patience.check(800 * count))
+    else:
+        reacher.forget([name])
     watch.haze.lift(name)
     watch.unlinked.add(name)
 

@@ -38,8 +38,11 @@ def stand_in(part: str, name: str) -> Callable[..., Any]:
 
 def later(part: str, name: str) -> Any:
     """The function or class ``name`` of a part, which is compiled now if it was not before."""
-    if WAITING.pop(part, None) is not None:
-        exec(compiled([(part, PARTS.pop(part))])[0], globals())
+    text = PARTS.get(part)
+    if text is not None:  # until it has run: an interrupt on the way, or another thread, begins again
+        exec(compiled([(part, text)])[0], globals())
+        PARTS.pop(part, None)
+        WAITING.pop(part, None)
     return globals()[name]
 
 

@@ -18,19 +18,18 @@ from nbdag.portable.library_state import (
     matplotlib_state,
     numpy_state,
     pandas_state,
-    pyplot_state,
     set_decimal,
     set_locale,
     set_logging,
     set_matplotlib,
     set_numpy,
     set_pandas,
-    set_pyplot,
     set_warnings,
     warnings_state,
 )
 from nbdag.portable.local_modules import install_local_modules, local_modules_state, settle_local_modules
 from nbdag.portable.namespace import word_set
+from nbdag.portable.open_figures import pyplot_state
 
 # Parts of names of environment variables that hold credentials: their values never travel.
 SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "APIKEY", "AUTH", "PRIVATE")
@@ -112,8 +111,8 @@ def difference(before: Dict[str, Any], after: Dict[str, Any]) -> Dict[str, Any]:
     """What the session changed: JSON-able, empty if nothing.
 
     Tables give ``{"set": {name: value}, "unset": [names]}``; of ``sys.path`` and the warning filters the entries added
-    in front and behind and the ones removed; credentials are only named, under ``withheld``. Of the modules beside the
-    notebook it gives all.
+    in front and behind and the ones removed, of the filters their order, too; credentials are only named, under
+    ``withheld``. Of the modules beside the notebook it gives all.
     """
     out: Dict[str, Any] = {}
     for part in TABLES:
@@ -128,8 +127,10 @@ def difference(before: Dict[str, Any], after: Dict[str, Any]) -> Dict[str, Any]:
                 out["withheld"] = sorted(withheld)
         if put or unset:
             out[part] = {"set": put, "unset": unset}
-    for part in ("path", "warnings"):
-        found = list_difference(before.get(part, []), after.get(part, []))
+    for part, found in (
+        ("path", list_difference(before.get("path", []), after.get("path", []))),
+        ("warnings", filters_difference(before.get("warnings", []), after.get("warnings", []))),
+    ):
         if found:
             out[part] = found
     if after.get("cwd") and before.get("cwd") != after["cwd"]:
@@ -150,6 +151,17 @@ def list_difference(before: List[Any], after: List[Any]) -> Dict[str, List[Any]]
         "removed": [entry for entry in before if entry not in after],
     }
     return found if any(found.values()) else {}
+
+
+def filters_difference(before: List[Any], after: List[Any]) -> Dict[str, List[Any]]:
+    """The same for warning filters, where it matters which is asked first: with ``order``, in which all filters were.
+
+    {} if none was added or removed, and those that stayed are in their order.
+    """
+    found = list_difference(before, after)
+    if not found and [entry for entry in before if entry in after] == [entry for entry in after if entry in before]:
+        return {}
+    return {"front": [], "back": [], "removed": [], **found, "order": after}
 
 
 def apply_environ(change: Dict[str, Any]) -> Optional[str]:
@@ -227,7 +239,6 @@ STATE_TARGETS: Dict[str, Tuple[Tuple[str, Callable[[Any], Optional[str]]], ...]]
         ("numpy", set_numpy),
         ("pandas", set_pandas),
         ("matplotlib", set_matplotlib),
-        ("pyplot", set_pyplot),
         ("modules", settle_local_modules),
     ),
 }

@@ -73,7 +73,7 @@ def mentions_of(codes: Iterable[types.CodeType]) -> Mentions:
     for code in codes:
         scanned = scan_code(code)
         names |= scanned.loads | scanned.words
-        stores |= scanned.late_stores
+        stores |= scanned.stores | scanned.late_stores
         opaque = opaque or scanned.opaque
     return Mentions(frozenset(names), frozenset(stores), opaque)
 
@@ -136,6 +136,23 @@ class Reacher:
             if id(value) in known.definitions:
                 self.holders[id(value)] = name
         return known
+
+    def renew(self, name: str, value: Any, check: Optional[Callable[[int], None]] = None) -> bool:
+        """Walk through the value anew, whatever was known; whether it reaches something else now. A walk that ends
+        with TookTooLong leaves what was known."""
+        before = self.reaches.pop(name, None)
+        try:
+            found = self.reach_of(name, value, check)
+        except TookTooLong:
+            if before is not None:
+                self.reaches[name] = before
+            raise
+        self.mentioned.pop(name, None)
+        self.taint.pop(name, None)
+        if before is None or found != before:
+            return True
+        self.reaches[name] = before
+        return False
 
     def mentions(self, name: str, value: Any) -> Mentions:
         """What the value of one name mentions."""

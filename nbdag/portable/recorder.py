@@ -27,7 +27,7 @@ from nbdag.portable.fingerprint import TookTooLong
 from nbdag.portable.foreign import REFRESH_SELDOM
 from nbdag.portable.frames import Frame, OpenStatement, Record, execution_record
 from nbdag.portable.idle import IdleWork
-from nbdag.portable.looking import close_look, look_at_last, statement_look
+from nbdag.portable.looking import close_look, look_at_last, plain_values, statement_look
 from nbdag.portable.monitoring import Monitoring, lines_of
 from nbdag.portable.namespace import SessionNames
 from nbdag.portable.objects import class_module, class_qualname
@@ -284,6 +284,7 @@ class Recorder:
         closed = self.watch.link_closure(reach.names)
         statement = OpenStatement(frame.count, text, names, reach, before)
         statement.reached = statement.reachable = {name for name in closed if name in before}
+        statement.plain_before = plain_values(reach.names if reach.opaque else reach.stores, items)
         alone = all(other.open is None for other in self.frames)
         statement.watched = self.monitoring.begin(code, reach.codes, alone)
         frame.count += 1
@@ -409,8 +410,8 @@ class Recorder:
                     self.watch.give_up(name)
                 return
             more.extend(names[1:])
-            if not more:
-                self.watch.link(self.reacher, items, list(self.watch.unlinked))
+            # Whoever comes in before the last look finds this name's links: nothing else stands for them any more.
+            self.watch.link(self.reacher, items, [name] if more else list(self.watch.unlinked))
 
         interrupted = self.guarded(work)
         self.budget.left = left  # nobody waited for it

@@ -61,13 +61,14 @@ class Replayer:
         self.started_in = started_in or os.getcwd()
         self.flags = 0
         self.plan = list(plan)
-        self.filenames = register_cells(self.plan)
+        self.texts: Dict[str, Dict[int, str]] = {}
+        self.filenames = register_cells(self.plan, self.texts)
         self.output: List[Tuple[str, str]] = []
 
     def add(self, steps: Sequence[Replay]) -> None:
         """Let ``steps`` be run too, which are not part of the plan."""
         self.plan += steps
-        self.filenames = register_cells(self.plan)
+        self.filenames = register_cells(self.plan, self.texts)
 
     def run(self, step: Replay) -> None:
         """Run one step; raises what its code raises."""
@@ -165,12 +166,13 @@ def _run_in_new_loop(coroutine: Any) -> None:
             loop.close()
 
 
-def register_cells(plan: Sequence[Any]) -> Dict[int, str]:
+def register_cells(plan: Sequence[Any], texts: Dict[str, Dict[int, str]]) -> Dict[int, str]:
     """Enter the text of every cell into linecache; the file name that each step of ``plan`` is compiled under.
 
-    The steps of one cell together are its text; a cell that ran in two versions has two names.
+    The steps of one cell together are its text; a cell that ran in two versions has two names, and so have the first
+    cells of two bundles that are restored in one process. ``texts`` are the lines by number under each name, as they
+    were entered before for the same plan.
     """
-    texts: Dict[str, Dict[int, str]] = {}
     filenames: Dict[int, str] = {}
     for step in plan:
         if not isinstance(step, Replay):
@@ -179,15 +181,27 @@ def register_cells(plan: Sequence[Any]) -> Dict[int, str]:
         attempt = 1
         while True:
             filename = "<%s>" % step.cell if attempt == 1 else "<%s (%d)>" % (step.cell, attempt)
-            known = texts.setdefault(filename, {})
-            if all(known.get(number, line) == line for number, line in lines.items()):
+            known = texts.get(filename)
+            if known is not None and all(known.get(number, line) == line for number, line in lines.items()):
                 break
+            if known is None:  # or of another bundle: what that defined goes on reading there
+                known = lines_known_as(filename)
+                if not known or all(known.get(number) == line for number, line in lines.items()):
+                    break
             attempt += 1
-        known.update(lines)
+        texts.setdefault(filename, known).update(lines)
         filenames[id(step)] = filename
-    for filename, lines in texts.items():
-        remember_source(filename, "".join(lines.get(number, "") + "\n" for number in range(1, max(lines) + 1)))
+    for filename, known in texts.items():
+        remember_source(filename, "".join(known.get(number, "") + "\n" for number in range(1, max(known) + 1)))
     return filenames
+
+
+def lines_known_as(filename: str) -> Dict[int, str]:
+    """The lines by number that linecache has under a name."""
+    import linecache
+
+    entry: Any = linecache.cache.get(filename, ())
+    return {number: line.rstrip("\n") for number, line in enumerate(entry[2] if len(entry) == 4 else (), 1)}
 
 
 def fault_in_words(error: BaseException, step: Replay, filename: str) -> str:

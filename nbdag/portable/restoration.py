@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from nbdag.portable.bundlefile import read_fallbacks
 from nbdag.portable.decode import Loading
 from nbdag.portable.environment import file_problem
+from nbdag.portable.open_figures import pyplot_managers, settle_figures
 from nbdag.portable.places import BundlePlace
 from nbdag.portable.process_state import apply
 from nbdag.portable.progress_line import ProgressLine
@@ -54,6 +55,7 @@ class Restoration:
         changes = self.data.get("process_state") or {}
         if self.options.only:  # the code and the classes of what is asked for, and nothing else
             changes = {"modules": changes["modules"]} if "modules" in changes else {}
+        figures = pyplot_managers() if "pyplot" in changes else {}
         self.notes += apply(changes, phase="before") if changes else []
         line = ProgressLine(sum(self._expected_seconds(step) for step in steps), len(steps))
         done = 0
@@ -81,6 +83,9 @@ class Restoration:
             self.notes.append("every byte of the bundle is what it was when it was written")
         if not self.options.only:
             self.notes += apply(changes, phase="after") if changes else []
+            if "pyplot" in changes:
+                missing = settle_figures(self.namespace, figures, changes["pyplot"], changes.get("figures") or {})
+                self.notes += [missing] if missing else []
             failed = set_state(self.data.get("random_states") or {})
             self.notes += ["the random generator of %s could not be set" % name for name in failed]
 
@@ -137,7 +142,7 @@ class Restoration:
             return "not replayed (--no-replay)"
         if "fallback" not in group:
             return "not replayed: %s" % group.get("no_fallback", "the bundle has no statements for that")
-        if not self.fallback_steps and group["fallback"]:
+        if not self.fallback_steps and any(number >= 0 for number, _ in group["fallback"]):
             found = read_fallbacks(self.place, self.data)
             self.fallback_steps = [Replay(**fields) for fields in found["steps"]]
             self.fallback_states = found["states"]

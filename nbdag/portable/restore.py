@@ -27,7 +27,7 @@ from nbdag.portable.outcomes import (
 from nbdag.portable.restoration import Restoration
 from nbdag.portable.serving import install_kernel, serve_kernel
 from nbdag.portable.showing import show_plan
-from nbdag.portable.steps import ready_first, select_steps
+from nbdag.portable.steps import Replay, ready_first, select_steps
 from nbdag.portable.telling import print_document, report, say, shortened
 
 
@@ -78,7 +78,8 @@ def restore_session(
         restoration.run(ready_first(steps, data["groups"]), dropped)
         restoration.notes += findings.hints if restoration.lost or restoration.instead else []
         if arrival is not None and not options.only:
-            restoration.notes += continue_history(arrival, place, data, sorted(restoration.instead))
+            codes = [step.code for step in steps if isinstance(step, Replay)]
+            restoration.notes += continue_history(arrival, place, data, sorted(restoration.instead), codes)
         saved = (data.get("provenance") or {}).get("save")
         if saved:
             restoration.notes += notes_since(saved, place.path)

@@ -148,7 +148,7 @@ def receive_visit(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     if arguments["settled"].get("request") in visit.results:
         settle_visit(shell, arguments["settled"])
     paths = [os.path.join(visit.directory, os.path.basename(part)) for part in arguments["parts"]]
-    remove_files(visit.paths)
+    remove_files([path for path in visit.paths if path not in paths])  # asked again after a failure, they are the same
     visit.paths = paths  # the server may still be about to look at what it wrote: they go when the cell is over
     manifest = read_parcel(awaited_parts(paths, arguments["sizes"]), arguments["sha256"], visit.store)
     namespace = shell.user_ns

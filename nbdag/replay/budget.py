@@ -26,11 +26,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nbdag.errors import PlanError
+from nbdag.portable.telling import size_text
 from nbdag.replay.choice import cheapest
 from nbdag.replay.problem import Problem, evaluate, stored_bytes
 
 WORK = 400_000
 """Nodes of the contracted graph gone through in the search for something better: about a second."""
+
+
+def bytes_in_words(count: int) -> str:
+    """``12345678 bytes (12.3 MB)``: what somebody types behind ``--max-size``, and how much that is."""
+    return f"{count} bytes" if count < 1000 else f"{count} bytes ({size_text(count)})"
 
 
 def fit(problem: Problem, most: int) -> frozenset[int]:
@@ -43,7 +49,8 @@ def fit(problem: Problem, most: int) -> frozenset[int]:
     smallest = stored_bytes(problem, small)
     if smallest > most:
         raise PlanError(
-            f"the variables do not fit into {most} bytes: the smallest plan there is stores {smallest} bytes",
+            f"the variables do not fit into {bytes_in_words(most)}: "
+            f"the smallest plan there is stores {bytes_in_words(smallest)}",
             "give --max-size more, or leave large variables out with --exclude",
         )
     while True:

@@ -176,10 +176,10 @@ def _group_of(index: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _restorers_of(groups: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-    return frozenset(name for group in groups for name in group["restorers"])
+    return frozenset(name for group in groups for name in group.get("restorers", ()))
 
 
-LIBRARY_STATES = frozenset({"warnings", "logging", "decimal", "locale", "numpy", "pandas", "matplotlib", "pyplot"})
+LIBRARY_STATES = frozenset({"warnings", "logging", "decimal", "locale", "numpy", "pandas", "matplotlib"})
 
 
 def parts_without_use(content: Mapping[str, Any], replays: bool) -> frozenset[str]:
@@ -191,6 +191,7 @@ def parts_without_use(content: Mapping[str, Any], replays: bool) -> frozenset[st
         "journal": bool(content["provenance"].get("save")),
         "library_state": not LIBRARY_STATES.isdisjoint(state),
         "local_modules": "modules" in state,
+        "open_figures": "pyplot" in state or "figure_number" in _restorers_of(content["groups"]),
         "process_state": bool(state),
         "replaying": replays or bool(content["fallbacks"]),
         "unpacking": packed,

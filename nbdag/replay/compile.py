@@ -28,7 +28,7 @@ from nbdag.progress import Progress, Silent
 from nbdag.replay.bundle import Form, publish, write_bundle
 from nbdag.replay.cost import LAST_RESORT_SECONDS, CostModel
 from nbdag.replay.fallback import fallbacks
-from nbdag.replay.inputs import AUTO, carried_inputs
+from nbdag.replay.inputs import AUTO, carried_inputs, files_left
 from nbdag.replay.manifests import earlier_choices
 from nbdag.replay.planner import Preferences, make_plan
 from nbdag.replay.publishing import check_destination, is_archive, workspace
@@ -229,7 +229,7 @@ class _Writing:
                     history=self.history(_mistrusted(preferences)),
                 )
             if room.suffices_for(self.candidate, plan, bundle):
-                return plan, bundle
+                return replace(plan, diagnostics=(*plan.diagnostics, *files_left(encoded["groups"]))), bundle
 
     def _bytes_again(self, plan: Plan) -> int:
         """Bytes gone through once more when everything is encoded: to be packed, or copied into one file."""

@@ -16,10 +16,12 @@ Hidden files (``.env``, ``.aws/credentials``) stay behind unless a GLOB names th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
+from typing import Any
 
+from nbdag.model.findings import Diagnostic, Severity
 from nbdag.model.plan import Load, Replay
 from nbdag.model.trace import FileUse
 
@@ -48,6 +50,18 @@ def carried_inputs(
                 found[use.path] = source
                 room -= use.size
     return tuple(sorted(found.items()))
+
+
+def files_left(groups: Iterable[Mapping[str, Any]]) -> Iterator[Diagnostic]:
+    """What the open handles of stored values need on the target: no file of theirs travels."""
+    for group in groups:
+        for path in group.get("files", ()):
+            yield Diagnostic(
+                "file-needed",
+                Severity.WARNING,
+                f"{', '.join(group['names'])} has {path} open, which does not travel: it is lost where that is missing",
+                hint="copy the file to the same place, or close it and open it anew",
+            )
 
 
 def _wanted(use: FileUse, include: str) -> bool:

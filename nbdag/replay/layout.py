@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from nbdag.model.findings import Diagnostic, Severity
 from nbdag.model.graph import Reluctance, Step
+from nbdag.model.options import option_in
 from nbdag.model.plan import Action, Decision, Load, Plan, Replay
 from nbdag.replay.cost import NANOSECONDS
 from nbdag.replay.demands import options_left_out
@@ -233,7 +234,11 @@ def _findings(problem: Problem, replayed: Iterable[int]) -> Iterable[Diagnostic]
 
 def _options_left_out(problem: Problem, replayed: Iterable[int]) -> Iterable[Diagnostic]:
     graph = problem.graph
-    for position, reason in options_left_out(graph, problem.demands, problem.impossible, frozenset(replayed)):
+    left = options_left_out(graph, problem.demands, problem.impossible, frozenset(replayed))
+    last = {option_in(graph.steps[position].code or ""): position for position, _ in left}
+    for position, reason in left:
+        if last[option_in(graph.steps[position].code or "")] != position:
+            continue
         text = (graph.steps[position].code or "").strip()[:60]
         yield Diagnostic(
             "options-not-replayed",

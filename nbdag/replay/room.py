@@ -11,6 +11,7 @@ from nbdag.errors import PlanError
 from nbdag.model.bundle import Bundle
 from nbdag.model.plan import Load, Plan
 from nbdag.portable.places import archive_entries
+from nbdag.replay.budget import bytes_in_words
 from nbdag.replay.preferences import Preferences
 
 
@@ -40,7 +41,8 @@ class Room:
         self.for_values = stored - (size - self.most)
         if self.for_values < 0:
             raise PlanError(
-                f"the bundle does not fit into {self.most} bytes: it takes {size - stored} bytes beside stored values",
+                f"the bundle does not fit into {bytes_in_words(self.most)}: "
+                f"it takes {bytes_in_words(size - stored)} beside stored values",
                 "give --max-size more",
             )
         return False
@@ -54,7 +56,9 @@ class Room:
             if self.most is None or self.for_values is None:
                 raise
             other = self.most - self.for_values
-            raise PlanError(f"{error}; {other} of the {self.most} bytes are taken by the rest of the bundle") from error
+            raise PlanError(
+                f"{error}; {other} of the {bytes_in_words(self.most)} are taken by the rest of the bundle"
+            ) from error
 
 
 def size_on_disk(candidate: Path, bundle: Bundle) -> int:

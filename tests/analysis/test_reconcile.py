@@ -11,6 +11,7 @@ from nbdag.analysis.reconcile import reconcile
 from nbdag.model.facts import Access, AccessKind, CellFacts, Certainty, Effect, EffectKind, Statement, StatementKind
 from nbdag.model.findings import Place
 from nbdag.model.graph import Reluctance, SessionGraph
+from nbdag.model.options import option_in
 from nbdag.model.trace import Execution, FileUse, Outcome, StatementRun, Trace, ValueKind, Variable
 
 HERE = Place(1, 0, 1, 1)
@@ -274,3 +275,31 @@ def test_a_patch_that_cannot_be_replayed_is_named_and_the_module_kept() -> None:
     graph = patched_library(effect(K.CLOCK))
     assert graph.covariables[0].storable
     assert ["np" in finding.message for finding in graph.diagnostics] == [True]
+
+
+OPTION_OF = [
+    ("plt.rcParams['font.size'] = 2", 'plt.rcParams[ "font.size" ] = 3', True),
+    ("plt.rcParams['font.size'] = 2", "plt.rcParams['font.family'] = 3", False),
+    ("pd.set_option('max_rows', 2)", "pd.set_option('max_rows', 3)", True),
+    ("pd.set_option('max_rows', 2)", "pd.set_option('max_columns', 2)", False),
+    ("np.set_printoptions(precision=3)", "np.set_printoptions(precision=4)", True),
+    ("np.set_printoptions(precision=3)", "np.set_printoptions(suppress=True)", False),
+    ("warnings.filterwarnings('ignore', 'a')", "warnings.filterwarnings('ignore', 'b')", False),
+    ("pd.options.display.max_rows = 2; f()", "pd.options.display.max_rows = 2", False),
+    ("%matplotlib inline", "%matplotlib inline", True),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "same"), OPTION_OF)
+def test_which_statements_set_the_same_option(one: str, other: str, same: bool) -> None:
+    assert (option_in(one) == option_in(other)) is same
+
+
+def test_an_option_that_cannot_be_set_again_is_named_once() -> None:
+    clock = Effect(EffectKind.CLOCK, MUST, HERE), Effect(EffectKind.CONFIG, MUST, HERE)
+    texts = ["lib.options['a'] = f(1)", "lib.options['b'] = f(2)", "lib.options['a'] = f(3)"]
+    facts = [CellFacts((says("r:lib", effects=clock, python=text),)) for text in texts]
+    runs = [Execution(n, text, Outcome.OK, statements=(ran(reached="lib"),)) for n, text in enumerate(texts)]
+    said = reconcile(facts, Trace("3.11", "cpython", "", "", tuple(runs), ())).diagnostics
+    assert [one.code for one in said] == ["options-not-replayed"] * 2
+    assert ["f(2)" in said[0].message, "f(3)" in said[1].message] == [True, True]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from nbdag.analysis.dataflow import summarize_cell
 from nbdag.analysis.reconcile import reconcile
 from nbdag.analysis.resolve import analyze_session
 from nbdag.analysis.summary import add_runs, observed_edges
 from nbdag.model.graph import SessionGraph
+from nbdag.model.notebook import Cell
 from nbdag.model.results import CellSummary
 from nbdag.model.trace import Execution, Outcome, StatementRun, Trace
 
@@ -33,6 +37,26 @@ def test_an_import_neither_reads_nor_writes_files() -> None:
     assert add_runs([CellSummary(0, 0, "")], graph, trace, {0: 0})[0].effects == ("network",)
     trace, graph = traced([("import matplotlib.pyplot as plt", caches), ("plt.savefig('a.png')", saves)])
     assert add_runs([CellSummary(0, 0, "")], graph, trace, {0: 0})[0].effects == ("file-write", "network")
+
+
+def test_a_branch_that_did_not_run_started_nothing() -> None:
+    cells = [
+        Cell(0, 0, "a", "try:\n    import json\nexcept ImportError:\n    !pip install json"),
+        Cell(1, 1, "b", "!ls"),
+    ]
+    summaries = [
+        summarize_cell(cell, facts)
+        for cell, facts in zip(cells, analyze_session([cell.source for cell in cells]), strict=True)
+    ]
+    assert [summary.effects for summary in summaries] == [("network", "process"), ("process",)]
+    runs = StatementRun(0, 1, 4, 0.1, bound=("json",)), StatementRun(0, 1, 1, 0.1)
+    trace, graph = traced(*([(cell.source, run)] for cell, run in zip(cells, runs, strict=True)))
+    assert [summary.effects for summary in add_runs(summaries, graph, trace, {0: 0, 1: 1})] == [(), ("process",)]
+    installs = replace(runs[0], effects=("process",))
+    trace, graph = traced([(cells[0].source, installs)])
+    assert add_runs(summaries, graph, trace, {0: 0})[0].effects == ("process",)
+    failed = replace(trace, executions=(replace(trace.executions[0], outcome=Outcome.ERROR),))
+    assert add_runs(summaries, graph, failed, {0: 0})[0].effects == ("network", "process")
 
 
 def test_a_future_import_is_nothing_that_a_cell_uses() -> None:

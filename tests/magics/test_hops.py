@@ -84,6 +84,31 @@ def test_what_came_into_a_session_with_variables_is_stored_or_named_as_lost(tmp_
         assert user.runs("type(name) is Name, mine").endswith("(True, 7)")
 
 
+@pytest.mark.slow
+def test_what_a_bundle_did_to_a_used_process_goes_on_or_is_named(tmp_path: Path) -> None:
+    """Whether nbdag was there when it came or is loaded afterwards."""
+    changes = "os.environ['HOP'] = 'one'; decimal.getcontext().prec = 7; warnings.filterwarnings('ignore', 'hopping')"
+    with kernel(tmp_path) as user:
+        for cell in ["%load_ext nbdag", "import os, decimal, warnings, fractions", changes, "fractions.hop = 1"]:
+            assert not user.runs(cell).endswith("Error")
+        user.runs("%nbdag compile bundle --no-verify")
+    ask = "os.environ['HOP'], decimal.getcontext().prec, 'hopping' in str(warnings.filters[0]), fractions.hop"
+    orders = {
+        "there": ["%load_ext nbdag", "mine = 7", "%nbdag restore bundle"],
+        "later": ["mine = 7", "%run -i bundle/restore.py", "%load_ext nbdag"],
+    }
+    for out, cells in orders.items():
+        with kernel(tmp_path) as user:
+            for cell in cells:
+                user.runs(cell)
+            assert user.runs(ask).endswith("('one', 7, True, 1)")
+            shown = user.runs(f"%nbdag compile {out} --no-verify")
+            assert "fractions.hop = 1" in shown, shown
+        with kernel(tmp_path, tmp_path / out) as user:
+            asked = user.runs(ask.replace(", fractions.hop", ", hasattr(fractions, 'hop')"))
+            assert asked.endswith("('one', 7, True, False)"), (out, asked)
+
+
 def test_a_session_that_has_a_past_keeps_it(tmp_path: Path) -> None:
     with kernel(tmp_path) as user:
         for cell in ["%load_ext nbdag", "xs = [1]", "xs", "%nbdag compile bundle --no-verify"]:

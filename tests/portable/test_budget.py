@@ -11,6 +11,7 @@ import pytest
 
 from nbdag.portable import agent, reach, watch
 from nbdag.portable.budget import MOST_SAVED, Budget
+from nbdag.portable.fingerprint import TookTooLong
 from nbdag.portable.grouping import Grouping
 from nbdag.portable.haze import Haze
 from nbdag.portable.idle import IdleWork
@@ -78,6 +79,40 @@ def test_a_pause_between_tells_the_executions_apart(session: Session) -> None:
     look_at_the_rest(session)
     session.run("len(big)")
     assert [("big" in names) for names in changed(session)] == [False, False, True, False]
+
+
+def test_a_pause_that_ends_too_soon_leaves_the_links_of_what_it_looked_at(session: Session) -> None:
+    # Two names to look at, and a cell comes in after the first: by then big is hazy no more, and linked to ys.
+    session.run(BIG, "big = [ys, big]", "other = [array.array('d') for _ in range(3000)]")
+    recorder = agent.recorder_of(session.shell)
+    assert recorder is not None and {"big", "other"} <= recorder.watch.haze.names
+    assert recorder.look_in_a_pause(lambda: False)
+    assert recorder.watch.haze.names == {"other"}
+    session.run("ys.append(1); ys = None")
+    assert "big" in changed(session)[-1]
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+def test_what_came_in_place_of_its_equal_is_linked(session: Session, looks: int) -> None:
+    session.run(BIG, "big[0] = []")
+    look_at_the_rest(session)
+    session.run("big[0] = ys[1:]; zs = [[]]", "zs = big[0]", "big[0] = []", "xs = []", "big[0] = xs")
+    for _ in range(looks):
+        look_at_the_rest(session)
+    session.run("xs.append(1)")
+    assert "big" in changed(session)[-1]
+
+
+def test_a_walk_that_takes_too_long_forgets_nothing_of_what_a_value_mentions() -> None:
+    reacher, value = reach.Reacher(), [eval("lambda: rate", {"__name__": "__main__"})]
+    assert reacher.mentions("fs", value).names == {"rate"}
+
+    def tired(count: int) -> None:
+        raise TookTooLong
+
+    with pytest.raises(TookTooLong):
+        reacher.renew("fs", value, tired)
+    assert reacher.mentioned["fs"].names == {"rate"} and "fs" in reacher.reaches
 
 
 def test_what_a_large_value_may_hold_is_reached_with_it(session: Session) -> None:

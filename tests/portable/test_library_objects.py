@@ -80,6 +80,39 @@ def test_changed_pixels_palettes_and_what_draws_into_an_image_are_kept(images: S
     assert after["i"].getpixel((1, 1)) == (128, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("cell", "look"),
+    [
+        ("x = Image.open(folder + '/a.tif'); x.tag_v2[270] = 'mine'", "x.tag_v2[270]"),
+        ("x = Image.open(folder + '/a.jpg'); x.quantization[0][0] = 77", "x.quantization[0][0]"),
+        ("x = Image.open(folder + '/a.webp'); x.note = 'mine'; x.getexif()[270] = 'me'", "x.note, x.getexif()[270]"),
+        ("x = Image.open(folder + '/a.webp'); x.load(); x.putpixel((0, 0), (9, 9, 9))", "x.getpixel((0, 0)), x.format"),
+        ("x = Image.open(io.BytesIO(open(folder + '/a.webp', 'rb').read()))", "x.getpixel((0, 0)), x.n_frames"),
+    ],
+)
+def test_what_changed_of_an_image_since_it_was_opened_is_kept(
+    images: Session, tmp_path: Path, cell: str, look: str
+) -> None:
+    pytest.importorskip("PIL.features")
+    if "webp" in cell and not __import__("PIL.features").features.check("webp"):
+        pytest.skip("this Pillow was built without WebP")
+    kinds = "('tif', 'jpg', 'webp')" if "webp" in cell else "('tif', 'jpg')"
+    images.run(f"import io\nfor kind in {kinds}: Image.new('RGB', (16, 16), 'red').save(folder + '/a.' + kind)", cell)
+    after = images.move(tmp_path, "x")
+    assert eval(look, after.namespace) == eval(look, images.namespace)
+    assert digest(after["x"], after.namespace) == digest(images["x"], images.namespace)
+
+
+def test_a_huge_file_stays_where_it_is(images: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nbdag.portable.codecs.pictures.LARGEST_EMBEDDED", 10)
+    images.run("x = Image.open(folder + '/a.gif'); x.seek(2)")
+    index = images.encode(tmp_path, "x")
+    assert load(index, tmp_path)["x"].convert("L").getpixel((0, 0)) == 100
+    (tmp_path / "a.gif").unlink()
+    with pytest.raises(FileNotFoundError):
+        load(index, tmp_path)
+
+
 def test_saving_an_image_does_not_count_as_a_change(images: Session) -> None:
     images.run("x = Image.frombuffer('L', (2, 2), b'abcd', 'raw', 'L', 0, 1)")
     before = fingerprint(images["x"])
@@ -131,6 +164,8 @@ def test_nodes_of_lxml_are_nodes_of_one_document(tmp_path: Path) -> None:
     assert after["a"].getparent() is after["r"] and after["tree"].getroot() is after["r"]
     assert after["link"].getparent() is after["page"] and type(after["page"]) is type(session["page"])
     assert digest(after["a"], after.namespace) == digest(session["a"], session.namespace)
+    session.run("page = lxml.html.fromstring('<a href=\"x\">y</a>', base_url='http://host/')")
+    assert session.move(tmp_path, "page")["page"].base_url == "http://host/"
     after["a"].set("x", "2")
     assert b'x="2"' in trees.tostring(after["tree"])
     session.run("odd = lxml.html.fromstring('<div @click=\"x()\">y</div>')")
@@ -175,16 +210,36 @@ def test_instances_of_mapped_classes_belong_to_the_classes_of_replay(mapped: Ses
 
 def test_a_session_of_the_orm_is_opened_again_with_its_objects(mapped: Session, tmp_path: Path) -> None:
     mapped.run(
-        "e = sa.create_engine(url, pool_pre_ping=True); Base.metadata.create_all(e)",
-        "s = Session(e, expire_on_commit=False); w = Wine(id=3, grape=Grape(id=1)); s.add(w); s.commit()",
+        "@sa.event.listens_for(Session, 'before_commit')\ndef of_all(*a): pass",
+        "e = sa.create_engine(url, pool_pre_ping=True, pool_use_lifo=True); Base.metadata.create_all(e)",
+        "s = Session(e, expire_on_commit=False, autobegin=True, twophase=False, join_transaction_mode='rollback_only')",
+        "w = Wine(id=3, grape=Grape(id=1)); s.add(w); s.commit()",
         "maker = sessionmaker(e)",
     )
     after = mapped.move(tmp_path, "e s w maker", MAPPED, "Base Wine Grape")
     assert after["w"] in after["s"] and after["s"].get(after["Wine"], 3) is after["w"] and not after["s"].dirty
+    assert after["s"].join_transaction_mode == "rollback_only" and after["e"].pool._pool.use_lifo
     assert after["e"].pool._pre_ping and after["s"].bind is after["e"] and after["maker"]().bind is after["e"]
     after["w"].grape = after["Grape"](id=2)
     after["s"].commit()
     assert after["s"].scalars(after["sa"].select(after["Wine"].grape_id)).all() == [2]
+
+
+def test_what_a_driver_does_not_tell_may_not_be_committed(mapped: Session, tmp_path: Path) -> None:
+    """psycopg2's connections have no ``in_transaction``."""
+    mapped.run("e = sa.create_engine(url); Base.metadata.create_all(e); s = Session(e)")
+    mapped.run("s.execute(sa.select(Wine)); held = s.connection()")
+
+    class Silent:
+        dbapi_connection = object()
+
+    assert mapped.encode(tmp_path, "s", "Base Wine Grape")
+    mapped["held"]._dbapi_connection, driver = Silent, mapped["held"]._dbapi_connection
+    try:
+        with pytest.raises(Unstorable, match="not committed"):
+            mapped.encode(tmp_path, "s", "Base Wine Grape")
+    finally:
+        mapped["held"]._dbapi_connection = driver
 
 
 @pytest.mark.parametrize(
@@ -193,6 +248,11 @@ def test_a_session_of_the_orm_is_opened_again_with_its_objects(mapped: Session, 
         ("s = Session(e); s.add(Wine(id=5, grape_id=1))", "not committed"),
         ("s = Session(e); s.add(Wine(id=6, grape_id=1)); s.flush()", "not committed"),
         ("s = sa.create_engine('sqlite://')", "in memory"),
+        ("s = sa.create_engine(url, json_serializer=repr)", "json_serializer"),
+        ("s = e.execution_options(isolation_level='SERIALIZABLE')", "execution_options"),
+        ("s = Session(e)\n@sa.event.listens_for(s, 'before_commit')\ndef f(*a): pass", "listeners"),
+        ("s = sessionmaker(e)\n@sa.event.listens_for(s, 'before_commit')\ndef f(*a): pass", "listeners"),
+        ("@sa.event.listens_for(e.pool, 'checkout')\ndef f(*a): pass\ns = e", "listeners"),
         ("@sa.event.listens_for(e, 'connect')\ndef f(*a): pass\ns = e", "listeners"),
     ],
 )
@@ -285,7 +345,7 @@ def test_a_class_that_its_module_has_under_another_name_is_found_there(tmp_path:
 def test_a_quantity_belongs_to_the_registry_of_the_session(tmp_path: Path) -> None:
     pytest.importorskip("pint")
     cell = "import pint; ur = pint.UnitRegistry(); ur.define('smoot = 1.7 * meter')"
-    session = Session().run(cell, "q = 2 * ur.smoot; u = ur.meter")
+    session = Session().run("_ = None", cell, "q = 2 * ur.smoot; u = ur.meter; _ = ur")
     after = session.move(tmp_path, "q u", cell)
     assert (after["q"] + 1 * after["u"]).to("cm").magnitude == pytest.approx(440)
     assert after["q"]._REGISTRY is after["ur"]

@@ -65,6 +65,12 @@ CHANGES = [
     ("a warning filter", lambda: warnings.simplefilter("error", UserWarning), lambda: warnings.filters[0], "after"),
     ("a filter by text", lambda: warnings.filterwarnings("ignore", "a.*b"), lambda: warnings.filters[0], "after"),
     ("no filters", warnings.resetwarnings, lambda: list(warnings.filters), "after"),
+    (
+        "a filter asked earlier",
+        lambda: warnings.filters.insert(0, warnings.filters.pop()),
+        lambda: list(warnings.filters),
+        "after",
+    ),
     ("the root logger", lambda: logging.root.setLevel(10), lambda: logging.root.level, "after"),
     ("a logger", lambda: logging.getLogger("mine").setLevel(10), lambda: logging.getLogger("mine").level, "after"),
     ("logging as a whole", lambda: logging.disable(30), lambda: logging.root.manager.disable, "after"),

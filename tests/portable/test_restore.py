@@ -337,6 +337,7 @@ def test_a_name_that_the_slice_overwrites_is_put_back_for_its_later_statements(t
 
 NO_FALLBACK = [
     ("no statements", Fallbacks(), "the bundle has no statements for that"),
+    ("without any", Fallbacks((), {1: ((-1, ("v",)),)}), "replaying it failed: its statements did not make it"),
     ("forbidden", Fallbacks(closed={1: "it writes out.csv"}), "not replayed: it writes out.csv"),
     ("failing", spare("v = 1 / 0", "v"), "replaying it failed: cell 9, line 1: ZeroDivisionError: division by zero"),
     ("not making it", spare("u = 1", "v"), "replaying it failed: its statements did not make it"),

@@ -178,6 +178,8 @@ def test_a_script_has_the_modules_that_its_data_leads_to(tmp_path: Path) -> None
         ({"process_state": {"cwd": "/"}}, {"process_state"}),
         ({"process_state": {"modules": {}}}, {"process_state", "local_modules"}),
         ({"process_state": {"warnings": {}}}, {"process_state", "library_state"}),
+        ({"process_state": {"pyplot": []}}, {"process_state", "open_figures"}),
+        ({"groups": [{"head": b"", "regions": [], "restorers": ["figure_number"]}]}, {"open_figures"}),
         ({"groups": [{"head": b"", "regions": [{"codec": "zlib"}]}]}, {"unpacking"}),
     ]
     for change, needed in changes:

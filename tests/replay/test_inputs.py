@@ -10,7 +10,7 @@ from nbdag.errors import PlanError
 from nbdag.model.bundle import Bundle
 from nbdag.model.plan import Load, Plan
 from nbdag.model.trace import FileUse
-from nbdag.replay.inputs import LARGEST_CARRIED, carried_inputs
+from nbdag.replay.inputs import LARGEST_CARRIED, carried_inputs, files_left
 from nbdag.replay.manifests import earlier_choices
 from nbdag.replay.planner import Preferences
 from nbdag.replay.room import Room, size_on_disk
@@ -82,7 +82,7 @@ def test_the_whole_bundle_fits_and_not_only_its_values(tmp_path: Path) -> None:
     assert room.applied_to(Preferences(max_bytes=1000)).max_bytes == 1000
     assert not room.suffices_for(tmp_path, loading(900), BUNDLE)
     assert room.applied_to(Preferences(max_bytes=1000)).max_bytes == 800
-    with pytest.raises(PlanError, match="smallest; 200 of the 1000 bytes are taken by the rest"), room.explained():
+    with pytest.raises(PlanError, match=r"smallest; 200 of the 1000 bytes \(1.0 kB\) are taken"), room.explained():
         raise PlanError("smallest")
     assert all(Room(most).suffices_for(tmp_path, loading(900), BUNDLE) for most in (1100, None))
     with pytest.raises(PlanError, match="takes 200 bytes beside stored values"):
@@ -95,3 +95,22 @@ def test_what_an_earlier_bundle_chose_is_read_from_it(tmp_path: Path) -> None:
     assert earlier_choices(tmp_path / "bundle") == (frozenset({"a"}), frozenset())
     (tmp_path / "bundle" / "data.msgpack").write_bytes(b"damaged")
     assert earlier_choices(tmp_path / "bundle") == (frozenset(), frozenset())
+
+
+HELD = {
+    "an open file": ("f = open({path!r})", True),
+    "one inside of something": ("f = [0, {{'a': open({path!r}, 'rb')}}]", True),
+    "a closed one": ("f = open({path!r}); f.close()", False),
+    "a database": ("import sqlite3; f = sqlite3.connect({path!r})", True),
+    "one in memory": ("import sqlite3; f = sqlite3.connect(':memory:'); f.execute('create table t (x)')", False),
+    "no file": ("f = {path!r}", False),
+}
+
+
+@pytest.mark.parametrize(("code", "needed"), HELD.values(), ids=list(HELD))
+def test_what_an_open_handle_needs_on_the_target_is_said(code: str, needed: bool, tmp_path: Path) -> None:
+    path = tmp_path / "data.db"
+    path.write_bytes(b"")
+    code = code.format(path=str(path))
+    said = list(files_left([Session().run(code).encode(tmp_path / "staging", "f")]))
+    assert [str(path) in one.message and "f has" in one.message for one in said] == [True] * needed

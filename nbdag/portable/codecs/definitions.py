@@ -17,6 +17,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from nbdag.portable.codecs.classes import reduce_class_by_source
 from nbdag.portable.codecs.imported import found_in, is_importable, is_made_in_session
+from nbdag.portable.codecs.written import annotations_since, attributes_gone, is_plain_annotation
 from nbdag.portable.encoder import RESTORERS_MODULE, GroupEncoder, Refused, belongs_to_nbdag
 from nbdag.portable.objects import is_handmade_module, is_in_body_of, registered_with, stream_behind
 
@@ -288,6 +289,9 @@ def _function_patch(function: Any, depth: int) -> Dict[str, Any]:
             patch["name"] = function.__name__
         if function.__doc__ is not None and function.__doc__ not in code.co_consts:
             patch["doc"] = function.__doc__
+    annotated = annotations_since(function)
+    if annotated:
+        patch["annotated"] = annotated
     closure: Dict[str, Any] = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):  # noqa: B905
         try:
@@ -334,18 +338,15 @@ def _class_patch(kind: type, depth: int) -> Dict[str, Any]:
         return {}
     patch: Dict[str, Any] = {"attributes": attributes} if attributes else {}
     annotations = vars(kind).get("__annotations__")
-    if annotations and all(type(item) is str or id(item) in PLAIN_ANNOTATIONS for item in annotations.values()):
+    if annotations and all(map(is_plain_annotation, annotations.values())):
         patch["annotations"] = annotations
+    gone = attributes_gone(kind)
+    if gone:
+        patch["gone"] = gone
     virtual = registered_with(kind)
     if virtual:
         patch["registered"] = virtual
     return patch
-
-
-# By id: an annotation may be an array, or have an __eq__ of its own.
-PLAIN_ANNOTATIONS = frozenset(
-    map(id, (None, bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, object))
-)
 
 
 def _is_descriptor(item: Any) -> bool:

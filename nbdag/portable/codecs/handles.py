@@ -61,6 +61,7 @@ def _reduce_database(value: Any, encoder: GroupEncoder) -> Any:
     if not path:
         arguments = (_content_of_database(value), value.isolation_level, value.row_factory, factory)
         return encoder.restorer("database_in_memory"), arguments
+    encoder.opened.add(path)
     return encoder.restorer("database"), (path, value.isolation_level, value.row_factory, factory)
 
 
@@ -126,6 +127,7 @@ def _reduce_handle(value: Any, encoder: GroupEncoder) -> Any:
         return encoder.restorer("content"), (name, os.path.abspath(name), content_of_open(value), position)
     if not os.path.exists(name):
         raise Refused(value, "the file it has open is gone")
+    encoder.opened.add(os.path.abspath(name))
     return encoder.restorer("handle"), (how, name, os.path.abspath(name), mode, shown, form, position)
 
 

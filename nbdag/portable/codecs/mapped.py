@@ -81,11 +81,16 @@ def _reduce_attribute(attribute: Any, encoder: GroupEncoder) -> Any:
 def _reduce_session(session: Any, encoder: GroupEncoder) -> Any:
     """One whose work is done, without its connection."""
     if session.new or session.dirty or session.deleted or _has_written(session):
-        raise Refused(session, "a database session with changes that are not committed")
+        raise Refused(session, "a database session that may hold what is not committed: commit() or rollback() it")
     binds = getattr(session, "binds", None) or vars(session).get("_Session__binds")
     if session.bind is None or binds or not hasattr(session.bind, "pool"):
         raise Refused(session, "a database session without one engine of its own")
-    options = {name: getattr(session, name) for name in ("autoflush", "expire_on_commit")}
+    options = {
+        name: getattr(session, name)
+        for name in ("autoflush", "expire_on_commit", "autobegin", "twophase", "join_transaction_mode")
+        if hasattr(session, name)
+    }
+    _refuse_listeners(session, session, encoder)
     objects = list(session.identity_map.values())
     encoder.finish_later("mapped_session_state", session, (objects, dict(session.info)))
     return encoder.restorer("mapped_session"), (_importable(type(session)), session.bind, options)
@@ -99,9 +104,26 @@ def _has_written(session: Any) -> bool:
     if any(getattr(transaction, name, None) for name in ("_new", "_dirty", "_deleted")):
         return True
     held = {id(one[0]): one[0] for one in getattr(transaction, "_connections", {}).values()}
+    # A driver that does not tell (psycopg2) may have rows there that execute() has inserted.
     return any(
-        getattr(getattr(one.connection, "dbapi_connection", None), "in_transaction", False) for one in held.values()
+        getattr(getattr(one.connection, "dbapi_connection", None), "in_transaction", True) for one in held.values()
     )
+
+
+def _refuse_listeners(owner: Any, target: Any, encoder: GroupEncoder) -> None:
+    """Raise Refused where functions of the session wait for events of ``target``, which belongs to ``owner``: they
+    would hear nothing of another one. What waits for events of a class of the
+    library waits for those of the other one too.
+    """
+    own = target if isinstance(target, type) else type(target)
+    usual = _importable(own)
+    for name in target.dispatch._event_names:
+        heard = getattr(usual.dispatch, name)._clslevel
+        listeners = heard.get(own, ()) if own is target else getattr(target.dispatch, name)
+        everywhere = {id(one) for one in heard.get(usual, ())}
+        for one in listeners:
+            if getattr(one, "__globals__", None) is encoder.namespace and id(one) not in everywhere:
+                raise Refused(owner, "it has listeners of the session (%s)" % name)
 
 
 def _importable(kind: Any) -> Any:
@@ -110,6 +132,7 @@ def _importable(kind: Any) -> Any:
 
 
 def _reduce_session_maker(maker: Any, encoder: GroupEncoder) -> Any:
+    _refuse_listeners(maker, maker.class_, encoder)
     return encoder.restorer("mapped_session_maker"), (type(maker), _importable(maker.class_), dict(maker.kw))
 
 
@@ -118,10 +141,12 @@ def _reduce_engine(engine: Any, encoder: GroupEncoder) -> Any:
     if engine.url.get_backend_name() == "sqlite" and engine.url.database in (None, "", ":memory:"):
         raise Refused(engine, "a database in memory belongs to its process")
     pool, dialect = engine.pool, engine.dialect
-    for dispatch in (engine.dispatch, pool.dispatch):
-        for name in dispatch._event_names:
-            if any(getattr(one, "__globals__", None) is encoder.namespace for one in getattr(dispatch, name)):
-                raise Refused(engine, "an engine with listeners of the session (%s)" % name)
+    if hasattr(engine, "_proxied"):
+        raise Refused(engine, "an engine made of another one by execution_options()")
+    for target in (engine, pool):
+        _refuse_listeners(engine, target, encoder)
+    if any(getattr(dialect, name, None) is not None for name in ("_json_serializer", "_json_deserializer")):
+        raise Refused(engine, "an engine with a json_serializer of its own")
     creator: Any = getattr(pool, "_creator_arg", None) or getattr(pool, "_creator", None)
     closure = dict(zip(creator.__code__.co_freevars, creator.__closure__ or ()))  # noqa: B905
     if "cparams" not in closure:
@@ -142,6 +167,7 @@ def _reduce_engine(engine: Any, encoder: GroupEncoder) -> Any:
             options[option] = getattr(pool, name)
     if hasattr(getattr(pool, "_pool", None), "maxsize"):
         options["pool_size"] = pool._pool.maxsize
+        options["pool_use_lifo"] = pool._pool.use_lifo
     level = getattr(dialect, "_on_connect_isolation_level", None)
     if level is not None:
         options["isolation_level"] = level

@@ -48,7 +48,7 @@ class MarkupDocument(StandIn):
         if not same:
             raise Refused(self.root, "a document of lxml that XML cannot hold")
         encoder.modules.add("lxml")
-        return encoder.restorer("markup_document"), (content, self.how, self.root.tail)
+        return encoder.restorer("markup_document"), (content, self.how, self.root.tail, tree.docinfo.URL)
 
 
 def topmost_node(node: Any) -> Any:

@@ -26,7 +26,8 @@ def _reduce_quantity(value: Any, encoder: GroupEncoder) -> Any:
     usual: Any = sys.modules["pint"].get_application_registry()
     if value._REGISTRY is usual or value._REGISTRY is usual.get():
         return NotImplemented
-    name = next((name for name, held in list(encoder.namespace.items()) if held is value._REGISTRY), "")
+    names = [name for name, held in list(encoder.namespace.items()) if held is value._REGISTRY]
+    name = min(names, key=lambda name: name.startswith("_"), default="")  # not _, which shows it and does not travel
     reduction = value.__reduce__()
     encoder.modules.add("pint")
     return encoder.restorer("quantity"), (name, "magnitude" in dir(type(value)), *reduction[1][1:])

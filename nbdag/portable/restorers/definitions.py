@@ -249,6 +249,17 @@ def restore_patch(target: Any, patch: Any) -> None:
         if known is not None and known != patch["annotations"]:
             known.clear()
             known.update(patch["annotations"])
+    if "annotated" in patch:
+        try:
+            known = target.__annotations__
+        except Exception:  # evaluated late since Python 3.14: what they name may not be here
+            known = target.__annotations__ = {}
+        known.update(patch["annotated"]["set"])
+        for name in patch["annotated"]["gone"]:
+            known.pop(name, None)
+    for name in patch.get("gone", ()):
+        if name in vars(target):
+            delattr(target, name)
     for virtual in patch.get("registered", ()):
         target.register(virtual)
     cells = dict(zip(target.__code__.co_freevars, target.__closure__ or ())) if "closure" in patch else {}  # noqa: B905

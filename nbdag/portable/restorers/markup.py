@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 
-def restore_markup_document(content: bytes, how: str, tail: Any) -> Any:
-    """All nodes of a document, the topmost element first."""
+def restore_markup_document(content: bytes, how: str, tail: Any, url: Any = None) -> Any:
+    """All nodes of a document from ``url``, the topmost element first."""
     import lxml.etree as trees  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     make = trees.XMLParser
@@ -15,7 +15,7 @@ def restore_markup_document(content: bytes, how: str, tail: Any) -> Any:
 
         make = lxml.html.XHTMLParser
     parser = make(resolve_entities=False, strip_cdata=False, huge_tree=True, no_network=True)
-    root = trees.fromstring(content, parser)
+    root = trees.fromstring(content, parser, base_url=url)
     if tail is not None:
         root.tail = tail
     return list(root.iter())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Mapping
 
 from nbdag.portable.restorers.handles import restore_content
 
@@ -47,8 +47,12 @@ def restore_picture_state(loading: Any, image: Any, state: Any) -> None:
         )
 
 
-def restore_picture_again(content: bytes, filename: Any, frame: int, loaded: bool, info: Any) -> Any:
-    """An image opened from its file, if it is here with this content, else from the content; at this frame."""
+def restore_picture_again(
+    content: bytes, filename: Any, frame: int, loaded: bool, info: Any, changed: Mapping[str, Any] = {}
+) -> Any:
+    """An image opened from its file, if it is here with this content, else from the content; at this frame, and with
+    what has ``changed`` of its attributes.
+    """
     import os
 
     import PIL.Image as images
@@ -61,6 +65,7 @@ def restore_picture_again(content: bytes, filename: Any, frame: int, loaded: boo
         image.load()
     image.filename = filename
     image.info = info
+    image.__dict__.update(changed)
     image.__dict__["_exclusive_fp"] = True  # as if it had opened the file itself: it closes it
     return image
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from nbdag.portable.open_figures import give_number, pyplot_managers
+
 
 def restore_path(kind: str, text: str) -> Any:
     """A path; a concrete path of the other system's kind becomes one of this system's."""
@@ -146,22 +148,9 @@ def restore_raw_state(value: Any, state: Any) -> None:
 
 def restore_figure_number(figure: Any, number: int) -> None:
     """Have pyplot know the figure by ``number``, unless it has given that to another."""
-    import sys
-
-    shown: Any = getattr(sys.modules.get("matplotlib._pylab_helpers"), "Gcf", None)
     manager = getattr(figure.canvas, "manager", None)
-    if shown is None or manager is None or number in shown.figs or shown.figs.pop(manager.num, None) is None:
-        return
-    manager.num = number
-    shown.figs[number] = manager
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # newer releases want to be asked only, and then ask the manager
-        try:
-            figure.number = number
-        except AttributeError:
-            pass
+    if manager is not None and number not in pyplot_managers():
+        give_number(manager, number)
 
 
 def restore_shared_dict(value: Any, state: Any) -> None:

@@ -37,6 +37,7 @@ def main() -> int:
     parser.add_argument("--environments", type=Path, default=CACHE / "peers")
     parser.add_argument("--installed", action="store_true", help="the environments are there and as they should be")
     parser.add_argument("--out", type=Path, default=CACHE / "peers.jsonl")
+    parser.add_argument("--note", default="", help="what else is to be known of this run, for the report")
     parser.add_argument("--resume", action="store_true", help="leave out what --out already holds")
     parser.add_argument("--report", type=Path, default=None, metavar="DIR", help="only write the report into DIR")
     options = parser.parse_args()
@@ -63,7 +64,7 @@ def main() -> int:
             print(f"sending is worked out, not measured: {problem}", file=sys.stderr)
             link = None
         if not done:
-            _write(out, {"machine": _machine(options.environments), "absent": absent})
+            _write(out, {"machine": _machine(options.environments), "absent": absent, "note": options.note})
         number = 0
         for kind in options.kinds.split(","):
             for workload in list(WORKLOADS[kind]())[options.offset :: options.every]:

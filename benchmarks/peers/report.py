@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -60,7 +61,7 @@ def _machine(head: Mapping[str, Any]) -> str:
     absent = "".join(f"\n{name}: {problem}" for name, problem in head["absent"].items())
     return (
         f"One run on {machine['date']}: {machine['platform']}, {machine['cpus']} shared cores, Python "
-        f"{machine['python']}; {versions}.{absent}\n"
+        f"{machine['python']}; {versions}.{absent}\n\n{head.get('note', '')}\n"
     )
 
 
@@ -73,6 +74,8 @@ def _section(kind: str, title: str, rows: Sequence[Row], names: Sequence[str], d
     parts = [f"## {title}\n", f"{len(by_workload)} sessions.\n", _summary(by_workload, names)]
     if kind != "sessions":
         parts.append(_goals(by_workload))
+        if kind == "corpus":
+            parts.append(_verdicts(by_workload))
         parts.append(_by_bandwidth(by_workload, names))
         parts.append(_each(by_workload, names))
         picture = directory / "pictures" / f"peers-{kind}.svg"
@@ -184,6 +187,47 @@ def _goals(by_workload: Mapping[str, Mapping[str, Row]]) -> str:
     return "\n".join([*head, *said, ""])
 
 
+def _verdicts(by_workload: Mapping[str, Mapping[str, Row]]) -> str:
+    """What nbdag set out to reach on notebooks, and whether it did."""
+    mine = {w: found for w, found in by_workload.items() if "nbdag" in found}
+    right = [found for found in mine.values() if _is_correct(found["nbdag"])]
+
+    def ratios(of: Callable[[Mapping[str, Row], str], float], *others: str) -> list[float]:
+        """nbdag's figure in proportion to the least of the others that were correct, session by session."""
+        found = [(of(f, "nbdag"), [of(f, o) for o in others if _is_correct(f.get(o))]) for f in right]
+        return [own / min(theirs) for own, theirs in found if theirs and min(theirs) > 0.0]
+
+    def restoring(found: Mapping[str, Row], name: str) -> float:
+        return float(found[name]["restore_seconds"])
+
+    def moving(found: Mapping[str, Row], name: str) -> float:
+        return _save(found, name) + _send(found[name], "1 Gbit/s") + restoring(found, name)
+
+    def size(found: Mapping[str, Row], name: str) -> float:
+        return float(found[name]["bytes"])
+
+    saving = [s.name for s in SYSTEMS if not s.name.startswith("nbdag") and s.name != "re-running"]
+    table = ["What nbdag set out to reach on these:\n", "| goal | found | |", "|---|---|---|"]
+
+    def judge(goal: str, found: str, met: bool) -> None:
+        table.append(f"| {goal} | {found} | {'met' if met else '**missed**'} |")
+
+    judge("correct on every notebook", f"{len(right)} of {len(mine)}", len(right) == len(mine))
+    for goal, of in (("restored", restoring), ("moved at 1 Gbit/s", moving)):
+        each = ratios(of, *saving)
+        slower = sum(ratio > 1.05 for ratio in each)
+        judge(f"{goal} no slower than the fastest correct peer", f"slower on {slower} of {len(each)}", not slower)
+    for other in ("elastic-kernel", "dill"):
+        each = ratios(restoring, other)
+        if each:
+            median = statistics.median(each)
+            judge(f"median restore in half the time of {other}", f"{median:.2f} of it", median <= 0.5)
+        each = ratios(size, other)
+        larger = sum(ratio > 1.0 for ratio in each)
+        judge(f"smaller than {other}", f"larger on {larger} of {len(each)}", not larger)
+    return "\n".join([*table, ""])
+
+
 def _by_bandwidth(by_workload: Mapping[str, Mapping[str, Row]], names: Sequence[str]) -> str:
     """Saving, sending the bytes at that rate, restoring; in proportion to re-running."""
     sent = any("send_seconds" in row for found in by_workload.values() for row in found.values())
@@ -256,32 +300,40 @@ def _bytes(count: float) -> str:
 
 def _svg(by_workload: Mapping[str, Mapping[str, Row]], names: Sequence[str]) -> str:
     """Sorted shares of re-running, a line a system: the lower and the longer to the right, the better."""
-    wide, high, left, top = 760, 380, 60, 24
-    plot_wide, plot_high = wide - left - 190, high - top - 60
-    shown = [name for name in names if name != "re-running"]
-    count = max(len(by_workload), 2)
-
-    def y(share: float) -> float:
-        import math
-
-        return top + plot_high * (1 - (math.log10(min(max(share, 0.001), 10.0)) + 3) / 4)
-
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" font-family="sans-serif" font-size="12">',
-        f'<rect width="{wide}" height="{high}" fill="white"/>',
-    ]
-    for power in range(-3, 2):
-        level = y(10.0**power)
-        parts.append(f'<line x1="{left}" x2="{left + plot_wide}" y1="{level:.1f}" y2="{level:.1f}" stroke="#ddd"/>')
-        parts.append(f'<text x="{left - 8}" y="{level + 4:.1f}" text-anchor="end">{10.0**power:g}</text>')
-    for number, name in enumerate(shown):
-        shares = sorted(
+    wide, high, left, top = 800, 380, 60, 40
+    plot_wide, plot_high = wide - left - 210, high - top - 40
+    shown = [name for name in names if name not in ("re-running", "%store")]
+    lines = {
+        name: sorted(
             found[name]["restore_seconds"] / _plain_run(found)
             for found in by_workload.values()
             if _is_correct(found.get(name)) and _plain_run(found)
         )
+        for name in shown
+    }
+    every = [share for shares in lines.values() for share in shares] or [1.0]
+    first, last = math.floor(math.log10(min(every))), math.ceil(math.log10(max(every)) + 1e-9)
+    count = max(len(by_workload), 2)
+
+    def x(number: int) -> float:
+        return left + plot_wide * number / (count - 1)
+
+    def y(share: float) -> float:
+        return top + plot_high * (1 - (math.log10(share) - first) / max(last - first, 1))
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" font-family="sans-serif" font-size="12">',
+        f'<rect width="{wide}" height="{high}" fill="white"/>',
+        f'<text x="8" y="20">time to restore, as a share of running the notebook; a point for each of {count} sessions '
+        "that came back correct, sorted</text>",
+    ]
+    for power in range(first, last + 1):
+        level = y(10.0**power)
+        parts.append(f'<line x1="{left}" x2="{left + plot_wide}" y1="{level:.1f}" y2="{level:.1f}" stroke="#ddd"/>')
+        parts.append(f'<text x="{left - 8}" y="{level + 4:.1f}" text-anchor="end">{10.0**power:g}</text>')
+    for number, (name, shares) in enumerate(lines.items()):
         color = COLORS[number % len(COLORS)]
-        points = " ".join(f"{left + plot_wide * i / (count - 1):.1f},{y(share):.1f}" for i, share in enumerate(shares))
+        points = " ".join(f"{x(i):.1f},{y(share):.1f}" for i, share in enumerate(shares))
         parts.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"/>')
         row = top + 12 + 20 * number
         parts.append(
@@ -289,8 +341,6 @@ def _svg(by_workload: Mapping[str, Mapping[str, Row]], names: Sequence[str]) -> 
             f'stroke="{color}" stroke-width="3"/>'
         )
         parts.append(f'<text x="{left + plot_wide + 40}" y="{row}">{name} ({len(shares)} correct)</text>')
-    parts.append(
-        f'<text x="{left}" y="{high - 24}">sessions restored correctly, by restore time / time to run again</text>'
-    )
+    parts.append(f'<text x="{left}" y="{high - 12}">sessions</text>')
     parts.append("</svg>")
     return "\n".join(parts) + "\n"

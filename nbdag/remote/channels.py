@@ -30,6 +30,7 @@ _LOOK = 10.0  # seconds without a message after which the server is asked whethe
 _LOOK_SOON = 3.0  # the same for a question between two cells
 _QUIET = 3.0  # seconds without a message after which an idle kernel counts as done: its reply was lost
 _IDLE_LOOKS = 2  # looks that find an idle kernel after which what it was asked counts as lost
+_DOUBTFUL_LOOK = 0.4  # of one, where the server may be one that calls a busy kernel idle too
 _RESENDINGS = 2  # of a question that got lost, before the kernel counts as gone
 _LARGEST = 9 << 20  # bytes of a message: servers close the connection at 10 MiB
 
@@ -196,7 +197,8 @@ class KernelChannel:
             self._send(one.parts, identity)
         interrupted = warned = False
         begun = heard = time.monotonic()
-        seen, looks, resendings = self.reconnections, 0, 0
+        seen, looks, resendings, sure = self.reconnections, 0.0, 0, False
+        state = ""  # what the kernel itself said last, since it was asked
 
         def interrupt() -> None:
             nonlocal interrupted
@@ -221,10 +223,13 @@ class KernelChannel:
                 soon = self.reconnections != seen and quiet > _QUIET
                 if soon or quiet > (_LOOK_SOON if again else _LOOK):
                     heard = time.monotonic()
-                    idle = self._is_idle() and (soon or self._tells)
-                    looks = looks + (2 if soon else 1) if idle else 0
+                    idle = self._is_idle()
+                    sure = soon or self._tells or state == "idle"
+                    weight = (2.0 if soon else 1.0) if sure else _DOUBTFUL_LOOK
+                    looks = looks + weight if idle and (sure or again) else 0.0
                 if looks >= _IDLE_LOOKS:  # it waits for us as we do for it: what was asked, or its answer, is lost
-                    looks, seen, resendings = 0, self.reconnections, resendings + 1
+                    # Where it may be busy after all it is asked again and again, and never counts as gone for that.
+                    looks, seen, resendings = 0.0, self.reconnections, resendings + sure
                     if resendings > _RESENDINGS:
                         self.close()
                         raise KernelDied(f"the kernel at {self.server.url} does not answer", AS_BEFORE) from None
@@ -237,7 +242,7 @@ class KernelChannel:
             except KeyboardInterrupt:
                 interrupt()
                 continue
-            heard, looks = time.monotonic(), 0
+            heard, looks = time.monotonic(), 0.0
             if isinstance(message, Gone):
                 try:
                     self._reconnect(message)
@@ -245,6 +250,8 @@ class KernelChannel:
                     raise ConnectionLost(f"{self.server.url}: given up: {message.reason}") from None
                 continue
             self._check_status(message)
+            if message.kind == "status":
+                state = str(message.content.get("execution_state"))
             found = asked.get(message.parent)
             if found is None:
                 continue

@@ -16,6 +16,7 @@ from nbdag.portable.steps import Replay
 @pytest.fixture(autouse=True)
 def sources() -> Iterator[None]:
     before = dict(linecache.cache)
+    linecache.cache.clear()  # other tests of this process have cells of the same names
     yield
     linecache.cache.clear()
     linecache.cache.update(before)

@@ -10,11 +10,11 @@ then the session can be planned and compiled as if it had never moved.
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from nbdag.portable.bundlefile import BundleDamaged, check_blob
+from nbdag.portable.directories import current_directory
 from nbdag.portable.msgpack import unpack
 from nbdag.portable.namespace import KERNEL_NAMES, is_numbered_history
 
@@ -80,14 +80,6 @@ class Arrival:
 def is_given(name: Any) -> bool:
     """Whether a name of a namespace is IPython's, or a bundle's own, and not the user's."""
     return name in KERNEL_NAMES or name.startswith(("__", "_nbdag_")) or is_numbered_history(name)
-
-
-def current_directory() -> str:
-    """The working directory, "" when it was deleted."""
-    try:
-        return os.getcwd()
-    except OSError:
-        return ""
 
 
 def continue_history(

@@ -11,6 +11,7 @@ import os
 import sys
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from nbdag.portable.directories import current_directory
 from nbdag.portable.library_state import (
     decimal_state,
     locale_state,
@@ -56,14 +57,6 @@ def path_state() -> List[str]:
     return [entry for entry in sys.path if type(entry) is str]
 
 
-def cwd_state() -> str:
-    """The working directory, "" when it is gone."""
-    try:
-        return os.getcwd()
-    except OSError:
-        return ""
-
-
 def interpreter_state() -> Dict[str, Any]:
     """Limits of the interpreter that code sets."""
     return {"recursion_limit": sys.getrecursionlimit(), "switch_interval": round(sys.getswitchinterval(), 9)}
@@ -79,7 +72,7 @@ def is_secret(name: str) -> bool:
 STATE_SOURCES: Tuple[Tuple[str, Callable[[], Any]], ...] = (
     ("environ", environ_state),
     ("path", path_state),
-    ("cwd", cwd_state),
+    ("cwd", current_directory),
     ("interpreter", interpreter_state),
     ("warnings", warnings_state),
     ("logging", logging_state),

@@ -12,7 +12,6 @@ A fault in here becomes a diagnostic, never an exception in the user's cell.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import traceback
@@ -21,6 +20,7 @@ from typing import Any, Callable, Dict, List, Optional, Set
 from nbdag.portable.audit import Listener, sort_out
 from nbdag.portable.budget import SHARE, Budget
 from nbdag.portable.codescan import scan_code, scan_code_now
+from nbdag.portable.directories import current_directory
 from nbdag.portable.drawing import DrawingWatch
 from nbdag.portable.filters import FilterBook
 from nbdag.portable.fingerprint import TookTooLong
@@ -60,7 +60,7 @@ class Recorder:
         self.behind: Set[str] = set()  # names that changed while nothing was running
         self.mistrusted: Set[str] = set()  # names that were restored, and may not be what the history says of them
         self.diagnostics: List[Record] = []
-        self.cwd = working_directory()
+        self.cwd = current_directory()
         self.drawing = DrawingWatch()
         self.random: Dict[str, Any] = self.drawing.states()
         self.hook_seconds = 0.0
@@ -193,7 +193,7 @@ class Recorder:
             self.listener.switch_on()
         ordinal = len(self.executions)
         frame = Frame(
-            ordinal, outer.ordinal if outer else None, threading.get_ident(), time.time(), working_directory()
+            ordinal, outer.ordinal if outer else None, threading.get_ident(), time.time(), current_directory()
         )
         self.executions.append({"ordinal": ordinal})  # its place in the order; filled when it ends
         self.frames.append(frame)
@@ -473,11 +473,3 @@ def fault_text(fault: BaseException) -> str:
     except BaseException:
         text = type(fault).__name__
     return text[:1000]
-
-
-def working_directory() -> str:
-    """The current directory, "" when it was deleted."""
-    try:
-        return os.getcwd()
-    except OSError:
-        return ""

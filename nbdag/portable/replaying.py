@@ -8,6 +8,7 @@ import sys
 from typing import Any, Dict, List, Sequence, Tuple
 
 from nbdag.portable.decode import remember_source
+from nbdag.portable.directories import current_directory
 from nbdag.portable.steps import Replay
 
 FUTURE_FLAGS = 0x1FF0000 & ~0x1000  # __future__ features in co_flags: they hold for the cells after, too
@@ -58,7 +59,7 @@ class Replayer:
     def __init__(self, namespace: Dict[str, Any], plan: Sequence[Any], directory: str, started_in: str = "") -> None:
         self.namespace = namespace
         self.directory = directory
-        self.started_in = started_in or os.getcwd()
+        self.started_in = started_in or current_directory()
         self.flags = 0
         self.plan = list(plan)
         self.texts: Dict[str, Dict[int, str]] = {}
@@ -77,7 +78,7 @@ class Replayer:
         code = compile(text, filename, "exec", self.flags | AWAIT_FLAG, True, NOT_OPTIMIZED)
         self.flags |= code.co_flags & FUTURE_FLAGS
         directory = self.directory_for(step)
-        before = os.getcwd() if directory else ""
+        before = current_directory() if directory else ""
         backend = "MPLBACKEND" not in os.environ
         streams = sys.stdout, sys.stderr, sys.stdin
         out, err = Captured(sys.stdout), Captured(sys.stderr)
@@ -100,7 +101,7 @@ class Replayer:
             out.capturing = err.capturing = False
             if backend and os.environ.get("MPLBACKEND") == "agg":
                 del os.environ["MPLBACKEND"]
-            if directory and os.getcwd() == moved:
+            if directory and before and current_directory() == moved:
                 os.chdir(before)
             text = "".join(out.pieces + err.pieces)
             if text:

@@ -6,11 +6,11 @@ left in place.
 
 from __future__ import annotations
 
-import os
 from typing import Any, Dict, List, Optional, Sequence
 
 from nbdag.portable.bundlefile import read_fallbacks
 from nbdag.portable.decode import Loading
+from nbdag.portable.directories import current_directory
 from nbdag.portable.environment import file_problem
 from nbdag.portable.open_figures import pyplot_managers, settle_figures
 from nbdag.portable.places import BundlePlace
@@ -41,7 +41,7 @@ class Restoration:
         self.notes: List[str] = []
         self.loaded_bytes = 0
         self.steps: Sequence[Any] = ()
-        self.started_in = os.getcwd()
+        self.started_in = current_directory()
         self.replayer: Optional[Any] = None  # only once code is run
         self.tracebacks: List[str] = []
 

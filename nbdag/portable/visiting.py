@@ -28,6 +28,7 @@ from nbdag.portable.delta import (
     decode_states,
     group_with_bytes,
 )
+from nbdag.portable.directories import current_directory
 from nbdag.portable.fingerprint import fingerprint
 from nbdag.portable.namespace import session_items
 from nbdag.portable.parcel import ParcelDamaged, awaited_parts, read_parcel
@@ -108,7 +109,7 @@ def about_visit(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
     return {
         "python": platform.python_version(),
         "implementation": sys.implementation.name,
-        "cwd": os.getcwd(),
+        "cwd": current_directory(),
         "host": platform.node(),
         "packages": package_versions(arguments.get("modules") or ()),
     }
@@ -117,7 +118,7 @@ def about_visit(shell: Any, arguments: Dict[str, Any]) -> Dict[str, Any]:
 def marked_directory(marker: str, token: str) -> str:
     """The directory of the file whose path ends in ``marker``: from here upwards, then in the usual places; ""."""
     places: List[str] = []
-    here = os.getcwd()
+    here = current_directory()
     while here not in places:
         places.append(here)
         here = os.path.dirname(here)

@@ -236,6 +236,18 @@ def test_a_failed_step_costs_only_what_depends_on_it(tmp_path: Path) -> None:
     assert then.stdout.strip() == "['b', 'd', 'kept', 'sys', 'use']" and "Traceback" not in then.stderr
 
 
+def test_a_working_directory_that_was_deleted_is_no_hindrance(tmp_path: Path) -> None:
+    bundle_of(tmp_path, Session().run("kept = [1]"), replay("import os", "os"), "kept")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = (
+        "import os, subprocess, sys; os.rmdir(os.getcwd()); sys.exit(subprocess.call([sys.executable, sys.argv[1]]))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "bundle" / "restore.py")]
+    done = subprocess.run(command, cwd=gone, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "restored 2 of 2" in done.stderr + done.stdout, done.stderr
+
+
 def test_random_numbers_input_files_and_dropped_names(tmp_path: Path) -> None:
     from nbdag.portable.randomness import get_states
 

@@ -198,7 +198,7 @@ class KernelChannel:
         interrupted = warned = False
         begun = heard = time.monotonic()
         seen, looks, resendings, sure = self.reconnections, 0.0, 0, False
-        state = ""  # what the kernel itself said last, since it was asked
+        state = ""  # what the kernel said last of what it was asked here; of the rest (control) it says idle meanwhile
 
         def interrupt() -> None:
             nonlocal interrupted
@@ -250,8 +250,6 @@ class KernelChannel:
                     raise ConnectionLost(f"{self.server.url}: given up: {message.reason}") from None
                 continue
             self._check_status(message)
-            if message.kind == "status":
-                state = str(message.content.get("execution_state"))
             found = asked.get(message.parent)
             if found is None:
                 continue
@@ -259,7 +257,8 @@ class KernelChannel:
                 found.reply = message.content
                 self._process = self._process or message.process
             elif message.kind == "status":
-                found.idle = message.content.get("execution_state") == "idle"
+                state = str(message.content.get("execution_state"))
+                found.idle = state == "idle"
             elif message.channel == "iopub":
                 try:
                     hear(message)

@@ -148,8 +148,3 @@ class Decision:
     bytes: int = 0
     probability: float = 1.0
     block: int = 1
-
-    @property
-    def gain_seconds(self) -> float:
-        """What running there is expected to save; negative where it costs."""
-        return self.here_seconds - self.there_seconds

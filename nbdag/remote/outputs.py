@@ -19,7 +19,6 @@ class Relay:
         self._shell = shell
         self.shown = 0
         self.widgets = False
-        self.result_shown = False
 
     def hear(self, message: Message) -> None:
         """Show one message."""
@@ -55,7 +54,6 @@ class Relay:
         hook.write_output_prompt()
         hook.write_format_data(content.get("data") or {}, content.get("metadata") or {})
         hook.finish_displayhook()
-        self.result_shown = True
 
 
 class RemoteCellError(Exception):

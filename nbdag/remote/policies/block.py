@@ -149,10 +149,6 @@ class _Pieces:
             begun=question.side,
         )
 
-    def _fetching(self, index: int, held: Held) -> float:
-        comes_back = not self.lazy and not held.here and not held.there  # made by a task of the row
-        return 0.0 if comes_back else self.link.seconds_to_fetch(held.bytes) - self.link.latency_seconds
-
     def _each(self) -> list[tuple[int, Held]]:
         return list(enumerate(self.all))
 

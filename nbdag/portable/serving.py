@@ -143,6 +143,7 @@ def announce(text: str) -> None:
     def show(*_: Any) -> None:
         shell.events.unregister("pre_run_cell", show)
         sys.stderr.write(text + "\n")
+        sys.stderr.flush()  # a kernel sends each stream by its own clock: else into the middle of the cell's output
 
     shell.events.register("pre_run_cell", show)
 

@@ -2,7 +2,7 @@
 # make test    linters, types, layers, all tests
 # make lint    linters, types and layers only
 # make corpus  the notebooks of other people: fetch, analyze, compile, restore, compare (needs the network)
-# make bench   nbdag and its peers on the same notebooks, an hour or two: docs/peers.md (needs the network)
+# make bench   nbdag and its peers on the same sessions: docs/peers.md; MINUTES=60 keeps to that (needs the network)
 # make support which classes of which libraries travel, measured again: docs/support.md (needs the network)
 # make docs    the documentation as a site, in build/site; every link checked
 # make dist    wheel and source distribution, checked, and the example run from them in an environment of its own
@@ -56,9 +56,7 @@ corpus: .venv/test
 	@$(BIN)/python -m benchmarks.corpus
 
 bench: .venv/test
-	@$(BIN)/python -m benchmarks.peers --rounds 3
-	@$(BIN)/python -m benchmarks.peers.memory
-	@$(BIN)/python -m benchmarks.peers --report docs
+	@$(BIN)/python -m benchmarks.bench $(if $(MINUTES),--minutes $(MINUTES))
 
 support: .venv/test
 	@$(BIN)/python -m benchmarks.support

@@ -1,6 +1,6 @@
 """How long planning takes: from the session graph to the plan, CPU time, on histories of every shape.
 
-    python benchmarks/planner.py [--cells 2000 10000] [--profile SHAPE]
+    python benchmarks/planner.py [--cells 2000 10000] [--profile SHAPE] [--out FILE]
 
 Ten statements to a cell. "to cut" is what is left for the minimum cut after the rules of ``replay/closures.py``.
 
@@ -12,6 +12,7 @@ Its published planner, on one core before this project began: 0.15 s on the grow
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import sys
 import time
@@ -159,6 +160,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cells", type=int, nargs="+", default=[2000, 10000])
     parser.add_argument("--profile", default="", metavar="SHAPE")
+    parser.add_argument("--out", type=Path, default=None, help="for the figures as JSON, a line for each shape")
     options = parser.parse_args()
     if options.profile:
         import cProfile
@@ -167,9 +169,15 @@ def main() -> int:
         cProfile.runctx("make_plan(graph, CostModel(256e6))", globals(), {"graph": graph}, sort="tottime")
         return 0
     print(f"{'shape':30}" + "".join(f"{cells:>9} cells" for cells in options.cells) + "    (CPU ms, median of 5)")
+    rows: list[str] = []
     for shape, make in SHAPES.items():
         figures = [measure(make(cells)) for cells in options.cells]
+        if options.out:
+            seconds = {str(cells): float(f"{taken:.4g}") for cells, taken in zip(options.cells, figures, strict=True)}
+            rows.append(json.dumps({"shape": shape, "cpu_seconds": seconds}))
         print(f"{shape:30}" + "".join(f"{seconds * 1000:12.0f} ms" for seconds in figures), flush=True)
+    if options.out:
+        options.out.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return 0
 
 

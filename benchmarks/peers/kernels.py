@@ -16,7 +16,8 @@ from typing import Any
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
-CELL_SECONDS = 300.0
+CELL_SECONDS = 180.0
+"""The longest that anything a kernel is asked may take, and all of one measure."""
 
 
 class Failed(Exception):
@@ -63,6 +64,7 @@ class Kernel:
         )
         self.client: BlockingKernelClient = self.manager.blocking_client()
         self.client.start_channels()
+        self.ends = time.monotonic() + CELL_SECONDS
 
     def __enter__(self) -> Kernel:
         self.client.wait_for_ready(timeout=90)
@@ -87,13 +89,20 @@ class Kernel:
                 texts.append(message["content"]["text"])
 
         begun = time.perf_counter()
-        reply = self.client.execute_interactive(
-            code, silent=silent, store_history=not silent, timeout=CELL_SECONDS, allow_stdin=False, output_hook=hear
-        )
+        try:
+            reply = self.client.execute_interactive(
+                code, silent=silent, store_history=not silent, timeout=self.left(), allow_stdin=False, output_hook=hear
+            )
+        except TimeoutError:
+            raise Failed(f"not finished in {CELL_SECONDS:.0f} s") from None
         seconds = time.perf_counter() - begun
         content = reply["content"]
         error = "" if content["status"] == "ok" else f"{content.get('ename')}: {content.get('evalue')}"
         return Reply(seconds, error, "".join(texts))
+
+    def left(self) -> float:
+        """Seconds that are left for what this kernel does."""
+        return max(1.0, self.ends - time.monotonic())
 
     def must(self, code: str) -> Reply:
         """The same; raises Failed when it raised."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.environments import python_of
+from benchmarks.peers.imports import measure_imports
 from benchmarks.peers.judge import asking, changed_names, verdict
 from benchmarks.peers.kernels import Failed, Kernel
 from benchmarks.peers.systems import Place, System
@@ -36,17 +38,32 @@ def nbdag_bench_probe(lines):
     return json.dumps(said)
 """
 DESCRIBE = "nbdag_bench_describe()"
+SCRATCH = "nbdag-peers-"
+
+
+def clear_scratch(directory: Path) -> None:
+    """Remove the directories that measures left in ``directory`` whose process was killed."""
+    for left in directory.glob(f"{SCRATCH}*-*"):
+        process = left.name.removeprefix(SCRATCH).partition("-")[0]
+        if process.isdigit() and not _is_alive(int(process)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def measure(system: System, workload: Workload, environments: Path) -> dict[str, Any]:
     """A row: seconds, bytes and whether it came back right; ``problem`` when the system could not."""
     row: dict[str, Any] = {"system": system.name, "kind": workload.kind, "workload": workload.name}
-    with _scratch() as scratch:
-        directory = scratch / "work"
-        workload.furnish(directory)
-        place = Place(directory, scratch / "home", scratch / "room", workload.cells)
-        for folder in (place.home, place.room):
-            folder.mkdir()
+    begun = time.perf_counter()
+    with _place(workload) as place:
         python = python_of(environments, system.package)
         try:
             saved = _save(system, place, workload, python, row)
@@ -55,7 +72,15 @@ def measure(system: System, workload: Workload, environments: Path) -> dict[str,
             row["problem"] = str(failure)[:300]
         except Exception as fault:  # a kernel that died, a time limit: the system's doing as far as a user can see
             row["problem"] = f"{type(fault).__name__}: {fault}"[:300]
-    return row
+    return row | {"took": time.perf_counter() - begun}
+
+
+def measure_floor(package: str, system: System, workload: Workload, environments: Path) -> dict[str, Any]:
+    """The row of the imports alone, in the environment of ``package`` and a kernel as ``system`` uses it."""
+    begun = time.perf_counter()
+    with _place(workload) as place:
+        row = measure_imports(package, system, workload, place, environments)
+    return row | {"took": time.perf_counter() - begun}
 
 
 def _save(system: System, place: Place, workload: Workload, python: Path, row: dict[str, Any]) -> str:
@@ -71,7 +96,7 @@ def _save(system: System, place: Place, workload: Workload, python: Path, row: d
         before = "" if workload.probes else kernel.value(DESCRIBE, asking([]))
         saved = system.save(kernel, place)
         row |= {"save_seconds": saved.seconds, "bytes": saved.bytes, "told_loss": saved.told_loss}
-        row["save_peak_bytes"] = kernel.peak_bytes()
+        row["save_peak_mb"] = kernel.peak_bytes() >> 20
         if workload.probes:
             return kernel.value(f"nbdag_bench_probe({list(workload.probes)!r})", PROBES)
         after = kernel.value(DESCRIBE)
@@ -87,7 +112,7 @@ def _restore(
         python, place.directory, place.home, module=system.module, variables=system.variables(place)
     ) as kernel:  # fmt: skip
         row["restore_seconds"] = system.restore(kernel, place)
-        row["restore_peak_bytes"] = kernel.peak_bytes()
+        row["restore_peak_mb"] = kernel.peak_bytes() >> 20
         if workload.probes:
             now = kernel.value(f"nbdag_bench_probe({list(workload.probes)!r})", PROBES)
             row["correct"] = now == saved
@@ -101,9 +126,13 @@ def _restore(
 
 
 @contextmanager
-def _scratch() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="nbdag-peers-"))
+def _place(workload: Workload) -> Iterator[Place]:
+    scratch = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-"))
     try:
-        yield folder
+        workload.furnish(scratch / "work")
+        place = Place(scratch / "work", scratch / "home", scratch / "room", workload.cells)
+        for folder in (place.home, place.room):
+            folder.mkdir()
+        yield place
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)

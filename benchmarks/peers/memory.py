@@ -9,7 +9,6 @@ a kernel are asked. Needs Linux with control groups of version 1 or 2 and the ri
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 from benchmarks.corpus import CACHE, HERE, tomllib
 from benchmarks.peers.environments import install, python_of
 from benchmarks.peers.kernels import Failed, Kernel
+from benchmarks.peers.results import append
 from benchmarks.peers.systems import SYSTEMS, Place
 
 CELLS = (
@@ -83,10 +83,11 @@ def reached(python: Path, restore: str, limit_mb: int, directory: Path) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environments", type=Path, default=CACHE / "peers")
+    parser.add_argument("--installed", action="store_true", help="the environment is there and as it should be")
     parser.add_argument("--out", type=Path, default=CACHE / "peers.jsonl")
     options = parser.parse_args()
     libraries = tomllib.loads((HERE / "corpus.toml").read_text(encoding="utf-8"))["install"]
-    if problem := install(options.environments, "", libraries):
+    if not options.installed and (problem := install(options.environments, "", libraries)):
         sys.exit(problem)
     python = python_of(options.environments, "")
     found: dict[str, list[str]] = {}
@@ -109,8 +110,7 @@ def main() -> int:
                 cells = [str(failure)]
             found[system.name] = cells
             print(system.name, *cells, sep="\t", flush=True)
-    with options.out.open("a", encoding="utf-8") as out:
-        out.write(json.dumps({"memory": found, "limits_mb": LIMITS_MB}) + "\n")
+    append(options.out, {"memory": found, "limits_mb": LIMITS_MB})
     return 0
 
 

@@ -50,7 +50,7 @@ def analyze(
     notebooks: Annotated[
         list[Path],
         typer.Argument(
-            metavar="NOTEBOOK...",
+            metavar="NOTEBOOK",
             autocompletion=complete_notebook,
             help="An .ipynb file, a py:percent script, or a directory: all .ipynb files below it.",
         ),

@@ -24,17 +24,18 @@ def doctor(
     disks and memory. Nothing is changed. Exit status: 0 nothing is wrong, 1 warnings, 4 nbdag cannot work here.
     """
     from nbdag.analysis.checkup import State, check_up
-    from nbdag.report.checkup import print_checkup
+    from nbdag.report.checkup import print_checkup, verdict
 
     found = check_up(STATE_DIRECTORY)
     states = {check.state for checks in found.values() for check in checks}
+    shown = found
     if problems:
         wrong = {State.WARNING, State.PROBLEM}
-        found = {area: [check for check in checks if check.state in wrong] for area, checks in found.items()}
+        shown = {area: [check for check in checks if check.state in wrong] for area, checks in found.items()}
     if format is Format.json:
         from nbdag.report.json import checkup_as_json
 
-        show(None, color, lambda page: page.raw(checkup_as_json(found, __version__)))
+        show(None, color, lambda page: page.raw(checkup_as_json(shown, __version__)))
     else:
-        show(None, color, lambda page: print_checkup(found, page))
+        show(None, color, lambda page: print_checkup(shown, page, verdict(found)))
     raise typer.Exit(4 if State.PROBLEM in states else 1 if State.WARNING in states else 0)

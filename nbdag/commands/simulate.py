@@ -34,7 +34,7 @@ class Which(str, Enum):
 def simulate(
     sessions: Annotated[
         list[Path],
-        typer.Argument(metavar="SESSION...", help="Histories, traces, analyzed notebooks, or directories of these."),
+        typer.Argument(metavar="SESSION", help="Histories, traces, analyzed notebooks, or directories of these."),
     ],
     policy: Annotated[
         list[Which] | None, typer.Option("--policy", help="Which policy; repeat for more. [default: all]")

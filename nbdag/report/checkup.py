@@ -10,23 +10,23 @@ from nbdag.report.tables import Column, Page, Value
 _STYLES = {State.OK: "good", State.INFO: "faint", State.WARNING: "warn", State.PROBLEM: "bad"}
 
 
-def print_checkup(found: Mapping[str, Sequence[Check]], page: Page) -> None:
-    """One row per check, by area; below, what to do about what is not right."""
-    page.table(
-        (Column("state", whole=True), Column("what", least=14), Column("is", least=24)),
-        [
-            [Value(check.state.value, _STYLES[check.state]), check.what, check.says]
-            for checks in found.values()
-            for check in checks
-        ],
-    )
-    told = [check for checks in found.values() for check in checks if check.remedy]
+def print_checkup(shown: Mapping[str, Sequence[Check]], page: Page, conclusion: tuple[str, str]) -> None:
+    """One row per check that is shown, by area; below, what to do about what is not right, and the conclusion."""
+    rows: list[list[str | Value]] = [
+        [Value(check.state.value, _STYLES[check.state]), check.what, check.says]
+        for checks in shown.values()
+        for check in checks
+    ]
+    if rows:
+        page.table((Column("state", whole=True), Column("what", least=14), Column("is", least=24)), rows)
+    told = [check for checks in shown.values() for check in checks if check.remedy]
     if told:
         page.title("what to do")
         for check in told:
             page.line(f"  {check.what}: {check.remedy}", "faint" if check.state is State.INFO else "")
-    page.line()
-    page.line(*verdict(found))
+    if rows:
+        page.line()
+    page.line(*conclusion)
 
 
 def verdict(found: Mapping[str, Sequence[Check]]) -> tuple[str, str]:

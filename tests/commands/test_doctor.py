@@ -188,6 +188,15 @@ def test_the_exit_status_is_that_of_the_gravest_finding(
     assert "thing ok" not in capsys.readouterr().out
 
 
+def test_problems_alone_still_says_of_how_many_checks_none_found_anything(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = {"here": [Check("one", State.OK, "so it is", ""), Check("other", State.INFO, "so it is", "")]}
+    monkeypatch.setattr("nbdag.analysis.checkup.check_up", lambda _: found)
+    assert run(["doctor", "--problems"]) == 0
+    assert capsys.readouterr().out == "2 checks, nothing is wrong\n"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="the first lines of scripts are POSIX")
 @pytest.mark.parametrize(
     ("head", "state"),

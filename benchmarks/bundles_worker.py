@@ -351,8 +351,8 @@ def save_with_nbdag(values: dict[str, Any], folder: str) -> dict[str, float]:
     from nbdag import pipeline
     from nbdag.analysis.agent_client import LocalAgent
     from nbdag.model.plan import Load, Plan
+    from nbdag.portable.bundlefile import read_data
     from nbdag.portable.encode import write_group
-    from nbdag.portable.msgpack import unpack
     from nbdag.replay.bundle import write_bundle
 
     shell_with(values)
@@ -366,7 +366,7 @@ def save_with_nbdag(values: dict[str, Any], folder: str) -> dict[str, float]:
     )
     whole = clock.read()
     agent.command("stop", {})
-    groups = unpack((out / "data.msgpack").read_bytes())["groups"]
+    groups = read_data(str(out), "")["groups"]
     again = Path(folder, "..", "again")
     clock = Clock()
     parts = [write_group({name: values[name] for name in g["names"]}, {}, {}, str(again / "staging")) for g in groups]

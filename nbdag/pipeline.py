@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nbdag.analysis.agent_client import Agent
+from nbdag.analysis.agent_client import Agent, LocalAgent
 from nbdag.analysis.cells import analyze_cell
 from nbdag.analysis.dataflow import static_edges, summarize_cell
 from nbdag.analysis.finding import Missing, find_notebooks
@@ -54,6 +55,7 @@ from nbdag.replay.history import History, ask_past
 from nbdag.replay.manifests import earlier_choices, is_bundle
 from nbdag.replay.planner import make_plan
 from nbdag.replay.preferences import Preferences
+from nbdag.replay.requirements import Installed
 from nbdag.replay.sending import check_remote, deliver, outgoing
 from nbdag.replay.stores import Store
 from nbdag.replay.weights import with_packed_sizes
@@ -470,6 +472,8 @@ def _compile(
 ) -> Compiled:
     begun = time.perf_counter()
     progress.begin("compiling", None)
+    # The interpreter of a session that compiles itself is known: its packages are looked up during the survey.
+    installed = Installed(sys.executable) if isinstance(live.agent, LocalAgent) else None
     try:
         question = _ask(live, out.absolute().parent, request, progress)
         understood = question.understood
@@ -495,9 +499,12 @@ def _compile(
             form=form,
             progress=progress,
             history=history.packed,
+            installed=installed,
         )
     finally:
         progress.end()
+        if installed is not None:
+            installed.close()
     summary = _summary(understood, live.session, 0.0, live.notebook)
     return Compiled(
         session=live.session,

@@ -3,21 +3,26 @@
 link         all modules in one namespace, without annotations
 statements   taken apart, once for each version of nbdag (``kept_scripts.py``): what each binds and mentions
 select       those that the bundle's restorers, and what else its data leads to, may reach
-as_parts     module by module as text; ``portable/parts.py`` says why
+as_parts     module by module as text, packed; ``portable/parts.py`` says why
 """
 
 from __future__ import annotations
 
 import ast
+import base64
+import io
 import json
 import re
-from collections.abc import Iterable, Sequence
+import tokenize
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from nbdag.kept_scripts import kept_script
 from nbdag.link import PACKAGE, LinkError, bound_or_imported_by, line_offsets, link
+from nbdag.portable.parts import PART_BEGINS
 
 RUNTIME_ROOTS = ("nbdag.portable.parts", "nbdag.portable.restore")
 RUNTIME_NAMES = frozenset({"restore_session", "leave", "Load", "Replay", "start_parts"})
@@ -44,6 +49,10 @@ CORE_MODULES = frozenset({PACKAGE + "sha256", PACKAGE + "parts"})
 """What compiles all others."""
 ALWAYS_THERE = frozenset({"attribute", "named", "patch", "rest"})
 """Restorers that the unpickler itself calls."""
+ROW = 118
+"""Digits of the packed runtime in a line."""
+PACKED_BEGINS, PACKED_ENDS = b"PACKED.append(r'''\n", b"\n''')\n"
+"""Between these they stand in a script."""
 
 
 TABLES_OF_RESTORERS = ("RESTORERS", "NAMESPACE_RESTORERS")
@@ -52,12 +61,12 @@ HEADER = re.compile(r"(?m)^# -{100}\n# (nbdag\.portable\.\S+)\n")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement at the top of a module, with the comments above it."""
+    """A statement at the top of a module."""
 
     module: str
     kind: str
     """"import", "definition", "title" (the docstring of a module) or "other"."""
-    text: str
+    text: str  # without comments and docstrings
     bound: tuple[str, ...]
     mentioned: frozenset[str]
 
@@ -95,8 +104,9 @@ def statements_of(text: str, waiting: frozenset[str]) -> list[Statement]:
     pieces = HEADER.split(text)
     bodies = dict(zip(pieces[1::2], pieces[2::2], strict=True))
     trees = {module: ast.parse(body) for module, body in bodies.items()}
+    uses = {module: _uses_of(tree) for module, tree in trees.items()}
     for module in sorted(waiting & trees.keys()):
-        _check_that_it_can_wait(module, trees)
+        _check_that_it_can_wait(module, trees[module], [use for other, use in uses.items() if other != module])
     found = []
     for module, tree in trees.items():
         offsets = line_offsets(bodies[module])
@@ -111,22 +121,29 @@ def statements_of(text: str, waiting: frozenset[str]) -> list[Statement]:
             elif number == 0 and isinstance(node, ast.Expr):
                 kind = "title"
             bound = tuple(bound_or_imported_by(node))
-            found.append(Statement(module, kind, bodies[module][start:end], bound, _names_in(node)))
+            found.append(Statement(module, kind, without_remarks(bodies[module][start:end]), bound, _names_in(node)))
             start = end
     return found
 
 
-def _check_that_it_can_wait(module: str, trees: dict[str, ast.Module]) -> None:
-    others = [node for other, tree in trees.items() if other != module for node in ast.walk(tree)]
-    used = {node.id for node in others if isinstance(node, ast.Name)}
-    called = {id(node.func) for node in others if isinstance(node, ast.Call)}
-    for node in trees[module].body:
+def _uses_of(tree: ast.Module) -> tuple[set[str], set[str]]:
+    """The names that a module mentions, and those of them that it does more with than call them."""
+    nodes = list(ast.walk(tree))
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    return {node.id for node in names}, {node.id for node in names if id(node) not in called}
+
+
+def _check_that_it_can_wait(module: str, tree: ast.Module, others: Sequence[tuple[set[str], set[str]]]) -> None:
+    used = set[str]().union(*(names for names, _ in others))
+    more_than_called = set[str]().union(*(names for _, names in others))
+    for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef):
             continue
         for name in used.intersection(bound_or_imported_by(node)):
             if not isinstance(node, ast.ClassDef):
                 raise LinkError(f"{module}: {name} is used elsewhere, and no function")
-            if any(isinstance(n, ast.Name) and n.id == name and id(n) not in called for n in others):
+            if name in more_than_called:
                 raise LinkError(f"{module}: the class {name} is more than called elsewhere")
 
 
@@ -185,10 +202,27 @@ def {name}(*arguments, **options):
 """
 
 
+def without_remarks(text: str) -> str:
+    """``text`` without its comments and docstrings: they are for those who change it, and a third of its bytes."""
+    lines = text.splitlines(keepends=True)
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            before = lines[row - 1][:column].rstrip()
+            lines[row - 1] = before + "\n" if before else ""
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module) or ast.get_docstring(node) is None:
+            continue
+        said = node.body[0]
+        first, last = said.lineno - 1, said.end_lineno or said.lineno
+        lines[first] = "" if len(node.body) > 1 or isinstance(node, ast.Module) else " " * said.col_offset + "pass\n"
+        lines[first + 1 : last] = [""] * (last - first - 1)
+    return "".join(lines)
+
+
 def as_parts(statements: Sequence[Statement], waiting: frozenset[str]) -> str:
-    """A script of these statements with its modules as text that ``portable/parts.py`` compiles: those in ``waiting``
-    when one of their functions is called, with the imports that nobody else needs. Raises LinkError for what cannot
-    stand as text."""
+    """A script of these statements with its modules packed, which ``portable/parts.py`` compiles: those in ``waiting``
+    when one of their functions is called, with the imports that nobody else needs."""
     importing = {name: statement.text.strip() for statement in statements if statement.kind == "import"
                  for name in statement.bound}  # fmt: skip
     by_module: dict[str, list[Statement]] = {}
@@ -196,27 +230,33 @@ def as_parts(statements: Sequence[Statement], waiting: frozenset[str]) -> str:
         by_module.setdefault(statement.module, []).append(statement)
     mentioned = {m: frozenset().union(*(s.mentioned for s in group)) for m, group in by_module.items()}
     at_once = frozenset().union(*(names for module, names in mentioned.items() if module not in waiting))
-    pieces, waits, brought = [], "", frozenset[str]()
+    script, parts, waits, brought = "", {}, {}, frozenset[str]()
     for module, group in by_module.items():
         needed = {importing[name] for name in mentioned[module] & importing.keys() - brought}
         if module in waiting:
             needed = {importing[name] for name in mentioned[module] & importing.keys() - at_once}
         else:
             brought |= mentioned[module]
-        title = [statement.text.strip() for statement in group if statement.kind == "title"]
         rest = "".join(statement.text for statement in group if statement.kind not in ("title", "import")).strip("\n")
         if not rest:
             continue
-        body = "\n\n".join([*title, *(["\n".join(sorted(needed))] if needed else []), rest])
-        pieces.append(f"\n# {'-' * 100}\n# {module}\n\n")
+        body = "\n\n".join([*(["\n".join(sorted(needed))] if needed else []), rest])
         if module in CORE_MODULES:
-            pieces.append(f"{body}\n")
+            script += f"\n# {module}\n\n{body}\n"
             continue
-        if "'''" in body:
-            raise LinkError(f"{module}: holds ''', and cannot stand as text")
-        pieces.append(f"PARTS[{module!r}] = r'''\n{body}\n'''\n")
+        parts[module] = body
         if module in waiting:
             used = frozenset().union(*(names for other, names in mentioned.items() if other != module))
-            functions = [s.bound[0] for s in group if s.kind == "definition" and s.bound[0] in used]
-            waits += f"    {module!r}: {tuple(functions)!r},\n"
-    return "".join(pieces) + f"\n# {'-' * 100}\n\nWAITING.update({{\n{waits}}})\nstart_parts()\n"
+            waits[module] = tuple(s.bound[0] for s in group if s.kind == "definition" and s.bound[0] in used)
+    return script + packed_parts(parts, waits)
+
+
+def packed_parts(parts: Mapping[str, str], waits: Mapping[str, Sequence[str]] = {}) -> str:
+    """The lines of a script that bring the texts of ``parts`` and start those that do not wait."""
+    text = "".join(f"{PART_BEGINS}{part}\n\n{body}\n\n\n" for part, body in parts.items())
+    packed = zlib.compress(text.encode("utf-8"), 9)
+    digits = base64.b85encode(packed + bytes(-len(packed) % 4)).decode("ascii")
+    rows = "\n".join(digits[start : start + ROW] for start in range(0, len(digits), ROW))
+    waiting = "".join(f"    {part!r}: {names!r},\n" for part, names in waits.items())
+    brought = f"{PACKED_BEGINS.decode()}{rows}{PACKED_ENDS.decode()}"
+    return f"\nWAITING.update({{\n{waiting}}})\n{brought}start_parts()\n"

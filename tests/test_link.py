@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import builtins
 import dis
+import io
 import os
 import subprocess
 import sys
+import tokenize
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +19,16 @@ import pytest
 
 from nbdag import link as linker
 from nbdag.link import LinkError, in_order_of_imports, link
-from nbdag.portable.parts import sealed
-from nbdag.runtime import LATER_MODULES, as_parts, leave_out, runtime_source, statements_of
+from nbdag.portable.parts import PART_BEGINS, sealed
+from nbdag.runtime import (
+    LATER_MODULES,
+    as_parts,
+    leave_out,
+    packed_parts,
+    runtime_source,
+    statements_of,
+    without_remarks,
+)
 from tests.interpreters import interpreters
 
 
@@ -175,20 +185,20 @@ def test_a_part_that_waits_is_compiled_when_one_of_its_functions_is_called() -> 
     names = with_text({"rare": rare, "main": "TABLE = (deep,)\n\ndef main():\n    return Box(2).n\n"}, "rare")
     assert "zlib" not in names and "BASE" not in names
     assert names["main"]() == 42 and names["TABLE"][0](1) == 41
-    assert names["deep"](0) == 40 and not names["PARTS"]
+    assert names["deep"](0) == 40 and not names["WAITING"]
 
 
 def test_a_part_whose_compilation_was_interrupted_is_compiled_the_next_time(kept: Path) -> None:
     names = with_text({"rare": "def deep(n):\n    return n + 1\n", "main": "def main():\n    return deep(1)\n"}, "rare")
 
-    def interrupted(parts: Any) -> Any:
+    def interrupted(part: str) -> Any:
         raise KeyboardInterrupt
 
     real, names["compiled"] = names["compiled"], interrupted
     with pytest.raises(KeyboardInterrupt):
         names["main"]()
     names["compiled"] = real
-    assert names["main"]() == 2 and not names["PARTS"] and not names["WAITING"]
+    assert names["main"]() == 2 and not names["WAITING"]
 
 
 def test_an_import_goes_where_it_is_needed() -> None:
@@ -208,7 +218,6 @@ def test_an_import_goes_where_it_is_needed() -> None:
             "def main():\n    try:\n        pass\n    except Odd:\n        pass",
             "Odd",
         ),
-        ("def f():\n    return '''x'''", "def main():\n    return f()", "cannot stand as text"),
     ],
 )
 def test_what_cannot_wait_is_refused(rare: str, main: str, why: str) -> None:
@@ -217,25 +226,57 @@ def test_what_cannot_wait_is_refused(rare: str, main: str, why: str) -> None:
 
 
 def test_in_the_runtime_every_part_is_python_38_and_what_is_rare_waits() -> None:
-    parts = {
-        ast.unparse(target.slice): ast.literal_eval(node.value)
-        for node in ast.parse(runtime_source()).body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Subscript)
-    }
-    for part in parts.values():
-        ast.parse(part, feature_version=(3, 8))
     names: dict[str, Any] = {"__name__": "script"}
     exec(runtime_source(), names)
-    assert names["PARTS"].keys() == LATER_MODULES and len(parts) > len(LATER_MODULES) + 15
+    source = names["source_of_parts"]()
+    parts = source.split(PART_BEGINS)[1:]
+    for part in parts:
+        ast.parse(part.partition("\n")[2], feature_version=(3, 8))
+    assert names["WAITING"].keys() == LATER_MODULES and len(parts) > len(LATER_MODULES) + 15
+    remarks = [
+        token for token in tokenize.generate_tokens(io.StringIO(source).readline) if token.type == tokenize.COMMENT
+    ]
+    assert len(remarks) == len(parts) and ast.get_docstring(ast.parse(source)) is None
+
+
+REMARKS = '''\
+# above
+def f(a):  # beside
+    """Said
+    # no comment
+    """
+    # inside
+    return "# kept" + a
+
+
+class Empty(Exception):
+    """Nothing else."""
+
+
+class C:
+    "Short."
+    x = 1
+
+    def g(self):
+        """One."""
+        return """two
+    # kept as well"""
+'''
+
+
+def test_remarks_are_taken_out_and_nothing_else() -> None:
+    text = without_remarks(REMARKS)
+    names: dict[str, Any] = {}
+    exec(text, names)
+    assert names["f"]("b") == "# keptb" and names["f"].__doc__ is None and issubclass(names["Empty"], Exception)
+    assert names["C"].x == 1 and names["C"]().g() == "two\n    # kept as well" and names["C"].g.__doc__ is None
+    assert not any(word in text for word in ("above", "beside", "Said", "inside", "Nothing", "Short", "One"))
 
 
 def test_a_script_written_without_a_module_says_so_where_it_is_used() -> None:
-    whole, without = runtime_source(), runtime_source(None, frozenset({"history", "unpacking"}))
-    assert "class UnpackingReader" in whole and "class UnpackingReader" not in without
     names: dict[str, Any] = {"__name__": "script"}
-    exec(without, names)
+    exec(runtime_source(None, frozenset({"history", "unpacking"})), names)
+    assert "class UnpackingReader" not in names["source_of_parts"]()
     with pytest.raises(RuntimeError, match="without nbdag"):
         names["continue_history"](None)
 
@@ -276,7 +317,7 @@ def test_no_part_uses_a_name_that_the_script_lacks(without: tuple[str, ...]) -> 
 
 def run_part(text: str, *arguments: str, **environment: str) -> str:
     """What a process prints that runs ``text`` as a part of a script."""
-    script = link(["nbdag.portable.parts"], annotations=False) + f"\nPARTS['a'] = {text!r}\nstart_parts()\n"
+    script = link(["nbdag.portable.parts"], annotations=False) + packed_parts({"a": text})
     done = subprocess.run(
         [sys.executable, *arguments, "-c", script],
         capture_output=True, text=True, check=False, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **environment},

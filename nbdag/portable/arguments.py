@@ -45,6 +45,7 @@ def parse_arguments(arguments: Sequence[str]) -> Any:
     look = parser.add_argument_group("look first")
     look.add_argument("--list", help="show the variables, how each comes back, and its size", **flag)
     look.add_argument("--dry-run", help="check everything, show what would run, and end", **flag)
+    look.add_argument("--source", help="print the program that this file carries packed, and end", **flag)
     look.add_argument("--verify", help="compare the digest of every byte of the bundle before anything else", **flag)
     look.add_argument("-h", "--help", action="help", help="show this and end")
     what = parser.add_argument_group("what to restore")

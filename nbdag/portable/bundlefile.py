@@ -14,7 +14,7 @@ from nbdag.portable.places import BundlePlace, place_of, place_of_script
 from nbdag.portable.sha256 import new_sha256, sha256_of
 
 BUNDLE_FORMAT = "nbdag-bundle"
-BUNDLE_VERSION = 1
+BUNDLE_VERSION, BUNDLE_VERSION_PACKED = 1, 2
 HEX_DIGITS = frozenset("0123456789abcdef")
 MOST_UNPACKED = {"zlib": 1100, "zstd": 40_000}  # bytes that a packed one can stand for: the formats allow no more
 
@@ -45,6 +45,8 @@ def read_data(bundle: Any, digest: str) -> Dict[str, Any]:
         raise BundleDamaged("data.msgpack is damaged or belongs to another restore.py (its sha256 differs)")
     try:
         data = unpack(raw)
+        if isinstance(data, dict) and data.get("version") == BUNDLE_VERSION_PACKED:
+            data = {**unpacked_data(data), "format": data.get("format"), "version": BUNDLE_VERSION_PACKED}
     except MsgpackError as error:
         raise BundleDamaged("data.msgpack is damaged: %s" % error) from None
     check_structure(data)
@@ -52,18 +54,37 @@ def read_data(bundle: Any, digest: str) -> Dict[str, Any]:
     return data  # type: ignore[no-any-return]
 
 
+def unpacked_data(data: Dict[str, Any]) -> Dict[str, Any]:
+    """What a data.msgpack of version 2 holds packed."""
+    import zlib
+
+    packed, size = data.get("packed"), data.get("size")
+    if not isinstance(packed, bytes) or type(size) is not int or not 0 < size <= MOST_UNPACKED["zlib"] * len(packed):
+        raise BundleDamaged("data.msgpack is damaged: what it holds packed is not there")
+    stream = zlib.decompressobj()
+    try:
+        content = stream.decompress(packed, size)
+    except zlib.error as error:
+        raise BundleDamaged("data.msgpack is damaged: %s" % error) from None
+    if len(content) != size or (not stream.eof and stream.decompress(stream.unconsumed_tail, 1)) or not stream.eof:
+        raise BundleDamaged("data.msgpack is damaged: it unpacks to another size")
+    inner = unpack(content)
+    return inner if isinstance(inner, dict) else {}
+
+
 def check_structure(data: Any) -> None:
     """Raise :class:`BundleDamaged` unless ``data`` is what docs/format.md says."""
     if not isinstance(data, dict) or data.get("format") != BUNDLE_FORMAT:
         raise BundleDamaged("data.msgpack is not the data of a bundle")
     version = data.get("version")
-    if version != BUNDLE_VERSION:
+    if type(version) is not int or not BUNDLE_VERSION <= version <= BUNDLE_VERSION_PACKED:
         newer = type(version) is int and version > BUNDLE_VERSION
         raise BundleDamaged(
-            "the bundle has format version %r, this script reads %d%s"
+            "the bundle has format version %r, this script reads %d and %d%s"
             % (
                 version,
                 BUNDLE_VERSION,
+                BUNDLE_VERSION_PACKED,
                 ": use the restore.py that was written with it, or a newer nbdag" if newer else "",
             )
         )

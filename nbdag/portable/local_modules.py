@@ -44,6 +44,9 @@ def local_file(name: str, module: Any) -> str:
     file = attributes.get("__file__")
     if type(file) is not str or not file.endswith(".py") or attributes.get("__name__") != name:
         return ""
+    spelled = file.replace(os.sep, "/")
+    if "/site-packages/" in spelled and "/../" not in spelled:  # most of hundreds: making a path absolute is dear
+        return ""
     file = os.path.abspath(file)
     spelled = file.replace(os.sep, "/")
     if "/site-packages/" in spelled or "/dist-packages/" in spelled:

@@ -13,6 +13,7 @@ class Options:
     only: Sequence[str] = ()
     dry_run = False
     list = False
+    source = False
     json = False
     no_replay = False
     force = False

@@ -1,22 +1,27 @@
-"""restore.py carries its runtime as text, module by module, and compiles what a restoration needs.
+"""restore.py carries its runtime packed, module by module, and compiles what a restoration needs.
 
-A script is compiled whole at every start, 20 ms in a fresh process for this one, which is more than most sessions take
-to load. As text each module is compiled on its own (two thirds of the time), those that few restorations need
-(kernels, histories, packed blobs) when they are called, and what was compiled is kept as Python keeps imported
-modules: in the user's cache directory, by the sha256 of the text. Only what this user alone can write is read there.
-Nothing depends on that directory; ``PYTHONDONTWRITEBYTECODE`` and ``python -I`` leave it alone.
+As plain text the runtime would be two thirds of most bundles; packed it takes a quarter of that. Each module is
+compiled on its own, which is faster than a script as a whole; those that few restorations need (kernels, histories,
+packed blobs) when they are called. What was compiled is kept as Python keeps imported modules: in the user's cache
+directory, by the sha256 of the packed text, so that a second start unpacks nothing. Only what this user alone can
+write is read there. Nothing depends on that directory; ``PYTHONDONTWRITEBYTECODE`` and ``python -I`` leave it alone.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from nbdag.portable.sha256 import sha256_of
 
-PARTS: Dict[str, str] = {}  # module -> its text, after those that it imports
+PACKED: List[str] = []  # the modules, each after those that it imports: packed by zlib in base 85; then the text
 WAITING: Dict[str, Sequence[str]] = {}  # of which modules these functions and classes are called, if at all
+DIGEST: List[str] = []  # the sha256 of what is packed, once it was asked for
+
+SOURCE_NAME = "restore.py --source"  # what tracebacks call the text, which is what that prints
+PART_BEGINS = "# -------- "
+DIGITS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"
 
 MOST_KEPT = 64  # files of 5 to 150 kB: older ones go when a new one is kept
 
@@ -26,8 +31,8 @@ def start_parts() -> None:
     for part, names in WAITING.items():
         for name in names:
             globals()[name] = stand_in(part, name)
-    usual = [part for part in PARTS if part not in WAITING]
-    for code in compiled([(part, PARTS.pop(part)) for part in usual]):
+    globals()["__loader__"] = PartsLoader()
+    for code in compiled():
         exec(code, globals())
 
 
@@ -38,26 +43,57 @@ def stand_in(part: str, name: str) -> Callable[..., Any]:
 
 def later(part: str, name: str) -> Any:
     """The function or class ``name`` of a part, which is compiled now if it was not before."""
-    text = PARTS.get(part)
-    if text is not None:  # until it has run: an interrupt on the way, or another thread, begins again
-        exec(compiled([(part, text)])[0], globals())
-        PARTS.pop(part, None)
+    if part in WAITING:  # until it has run: an interrupt on the way, or another thread, begins again
+        exec(compiled(part)[0], globals())
         WAITING.pop(part, None)
     return globals()[name]
 
 
-def compiled(parts: Sequence[Tuple[str, str]]) -> List[Any]:
-    """The code objects of (name, text)s: as they were kept, or compiled now and kept. In one file: one for each
-    module would serve bundles that differ in a few, and each take 0.1 ms."""
+class PartsLoader:
+    """What tracebacks ask for the lines that they show."""
+
+    def get_source(self, name: str) -> str:
+        """The text of all parts."""
+        return source_of_parts()
+
+
+def source_of_parts() -> str:
+    """The runtime as text; it is unpacked once."""
+    if len(PACKED) > 1:
+        return PACKED[1]
+    try:
+        unpacker = __import__("zlib").decompressobj()
+    except ImportError:
+        sys.stderr.write("restore.py: this Python has no zlib, which unpacks the program\n")
+        raise SystemExit(4) from None
+    digits = "".join(PACKED[0].split()).encode("ascii").translate(bytes.maketrans(DIGITS, bytes(range(85))))
+    words = 0  # of 32 bits, all in one number: each step is one operation, and no word overflows into the next
+    for place in range(5):
+        lane = bytearray(len(digits) // 5 * 4)
+        lane[3::4] = digits[place::5]
+        words = words * 85 + int.from_bytes(lane, "big")
+    PACKED.append(unpacker.decompress(words.to_bytes(len(digits) // 5 * 4, "big")).decode("utf-8"))
+    return PACKED[1]
+
+
+def compiled(part: str = "") -> List[Any]:
+    """The code objects of one part, or of all that do not wait: as they were kept, or compiled now and kept. In one
+    file: one for each module would serve bundles that differ in a few, and each take 0.1 ms."""
     import marshal
 
-    version = [sys.version, str(sys.flags.optimize)]
-    key = sha256_of("\0".join([*version, *[word for part in parts for word in part]]).encode("utf-8"))
+    if not DIGEST:
+        DIGEST.append(sha256_of(PACKED[0].encode("ascii")))
+    key = sha256_of("\0".join([sys.version, str(sys.flags.optimize), part, DIGEST[0]]).encode("utf-8"))
     folder = kept_folder()
     content = kept_content(folder, key) if folder else None
     if content is not None:
         return list(marshal.loads(content))
-    codes = [compile(text, "<restore.py: %s>" % part, "exec", 0, True) for part, text in parts]
+    codes, lines = [], 0
+    for text in source_of_parts().split(PART_BEGINS):
+        name, _, body = text.partition("\n")
+        if name == part or (not part and name and name not in WAITING):  # at its place in the whole, for tracebacks
+            codes.append(compile("\n" * (lines + 1) + body, SOURCE_NAME, "exec", 0, True))
+        lines += text.count("\n")
     if folder and not sys.dont_write_bytecode:
         try:
             keep(folder, key, marshal.dumps(codes))

@@ -24,6 +24,7 @@ from nbdag.portable.outcomes import (
     EXIT_USAGE,
     Options,
 )
+from nbdag.portable.parts import source_of_parts
 from nbdag.portable.restoration import Restoration
 from nbdag.portable.serving import install_kernel, serve_kernel
 from nbdag.portable.showing import show_plan
@@ -57,6 +58,9 @@ def restore_session(
             options = parse_arguments(arguments)
             if isinstance(options, int):
                 return options
+            if options.source:
+                put_on_stdout(lambda: print(source_of_parts(), end=""))
+                return EXIT_COMPLETE
         data = read_data(place, digest)
         steps = wanted_steps(plan, dropped, data, options)
         if isinstance(steps, str):

@@ -19,12 +19,12 @@ from typing import Any
 from nbdag.errors import OutputError
 from nbdag.model.bundle import Bundle
 from nbdag.model.plan import Action, Plan, Replay
-from nbdag.portable.bundlefile import BUNDLE_FORMAT, BUNDLE_VERSION
+from nbdag.portable.bundlefile import BUNDLE_FORMAT, BUNDLE_VERSION, BUNDLE_VERSION_PACKED
 from nbdag.portable.encode import INLINE_LIMIT
 from nbdag.portable.msgpack import pack
 from nbdag.portable.places import BundlePlace, Piece
 from nbdag.replay.archives import pack_archive
-from nbdag.replay.compression import Packed, Packing, pack_blobs
+from nbdag.replay.compression import LITTLE, Packed, Packing, pack_blobs
 from nbdag.replay.fallback import Fallbacks
 from nbdag.replay.manifests import packed_blobs, read_manifest
 from nbdag.replay.publishing import (
@@ -106,7 +106,7 @@ def write_bundle(
                 "random_states": dict(random_states),
                 **({"store": str(form.store.directory)} if form.store is not None and refers else {}),
             }
-            data = pack(content)
+            data = _data_file(content, form.packing)
             replays = any(isinstance(step, Replay) for step in plan.steps)
             script = restore_script(
                 steps,
@@ -140,6 +140,16 @@ def write_bundle(
             shutil.rmtree(building, ignore_errors=True)
     stored = sum(piece[2] for piece in blobs.values())
     return Bundle(str(out), len(data), stored, len(blobs), reused)
+
+
+def _data_file(content: Mapping[str, Any], packing: Packing) -> bytes:
+    """``content`` as data.msgpack: as it is, or packed in its own frame where that makes it clearly smaller."""
+    data = pack(content)
+    packed = packing.little(data)
+    if packed is None:
+        return data
+    frame = {"format": BUNDLE_FORMAT, "version": BUNDLE_VERSION_PACKED, "size": len(data), "packed": packed}
+    return pack(frame)
 
 
 def _aside(content: bytes, made: Path, blobs: dict[str, Piece]) -> Any:
@@ -280,7 +290,9 @@ class _Sources:
                 found[before.digest] = piece
             else:
                 plain[digest] = self._plain(digest)
-        new = pack_blobs(plain, self._form.packing, self._made, self._advance, self._before)
+        sizes = {part["blob"]: part["size"] for group in groups for part in _blob_parts(group)}
+        little = sum(sizes[digest] for digest in packed if sizes[digest] <= LITTLE)
+        new = pack_blobs(plain, self._form.packing, self._made, self._advance, self._before, little)
         packed.update(new)
         found.update((one.digest, (str(self._made / one.digest), 0, one.stored)) for one in new.values())
         found.update((digest, piece) for digest, piece in plain.items() if digest not in new)

@@ -26,6 +26,7 @@ from nbdag.model.plan import Action, Decision, Load, Plan, Replay
 from nbdag.model.trace import Execution, Trace, ValueKind
 from nbdag.progress import Progress, Silent
 from nbdag.replay.bundle import Form, publish, write_bundle
+from nbdag.replay.compression import LITTLE_IN_ALL
 from nbdag.replay.cost import LAST_RESORT_SECONDS, CostModel
 from nbdag.replay.fallback import fallbacks
 from nbdag.replay.inputs import AUTO, carried_inputs, files_left
@@ -35,7 +36,7 @@ from nbdag.replay.publishing import check_destination, is_archive, workspace
 from nbdag.replay.requirements import Installed, modules_of_code
 from nbdag.replay.room import Room
 from nbdag.replay.staging import Earlier, Staging, counting
-from nbdag.replay.verify import GOOD, Commands, Testimony, badness, compare, restore_and_testify
+from nbdag.replay.verify import GOOD, Commands, Testimony, badness, compare_with_kernel, restore_and_testify
 from nbdag.replay.withhold import withhold_modules
 
 MOST_ROUNDS = 5
@@ -102,20 +103,23 @@ def compile_session(
     history: HistoryOf = no_history,
     with_credentials: bool = False,
     unchanged: frozenset[str] = frozenset(),
+    installed: Installed | None = None,
 ) -> tuple[Plan, Bundle, Verdict]:
     """Write the bundle of the session at ``out`` and prove it in a fresh process of the kernel's own interpreter.
 
     ``form`` says how blobs are packed and where they are shared, ``include_files`` which input files travel
     (``inputs.py``). With ``preferences.max_bytes`` the whole bundle takes no more. The fallback slices of stored values
     are not part of the proof. ``history`` packs the session's past, given the names whose replay gave something else.
-    Names that are ``unchanged`` since an earlier proof of the same stored bytes are not compared once more. Raises
-    PlanError, OutputError, KernelDied, KernelProtocolError; ``out`` is then as before.
+    Names that are ``unchanged`` since an earlier proof of the same stored bytes are not compared once more.
+    ``installed`` is being looked up already, for the kernel's interpreter. Raises PlanError, OutputError, KernelDied,
+    KernelProtocolError; ``out`` is then as before.
     """
     check_destination(out)
     if verify:
         form.packing.check_reader(trace.executable)
     in_use = form.store.in_use() if form.store is not None else nullcontext()
-    with in_use, workspace(out) as work, Installed(trace.executable) as installed:
+    looking_up = Installed(trace.executable) if installed is None else nullcontext(installed)
+    with in_use, workspace(out) as work, looking_up as installed:
         world = _world(agent, work, with_credentials)
         witness = Testimony.of_kernel(agent, work / "live.json") if verify else None
         stored_before, replayed_before = earlier_choices(out)
@@ -143,7 +147,7 @@ def compile_session(
                     raise
                 progress.say("the other way is none: back to the plan before")
                 break
-            comparisons = compare(witness, restored, names)
+            witness, comparisons = compare_with_kernel(witness, restored, names, agent, work / "live.json")
             found = badness(comparisons)
             if proven is None or found < proven.badness:
                 # Kept as it is on disk: going back to it later needs no second proof.
@@ -194,6 +198,9 @@ class _Writing:
     def write(self, preferences: Preferences) -> tuple[Plan, Bundle]:
         """Plan, encode and write until everything could be encoded and it all fits."""
         room = Room(preferences.max_bytes)
+        if sum(one.size for one in self.graph.covariables if one.storable) <= LITTLE_IN_ALL:
+            # What is little is packed, and how small it gets is known when it is written.
+            preferences = replace(preferences, max_bytes=None)
         modules = frozenset(module[1] for module in self.world["process_state"].get("modules", {}).values())
         while True:
             wishes = room.applied_to(preferences)

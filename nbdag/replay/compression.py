@@ -9,6 +9,10 @@ it has to earn that on the way, in the seconds of the cost model (``cost.py``), 
 Ratio and speeds are taken from a sample, the speeds to the nearest power of two: the same session must give the same
 bytes. A packed blob is one zlib stream (or zstd frame) after another, each of ``PIECE`` bytes of the content, so that
 several processors pack one blob.
+
+What is little, pickles mostly, is not weighed by that: up to ``LITTLE`` bytes, and ``LITTLE_IN_ALL`` of a bundle,
+unpack in less time than a restoration takes to start, and most bundles are made of nothing else. It is packed where it
+shrinks to ``CLEARLY`` of its size, whatever the link: where a bundle goes later, nobody knows when it is written.
 """
 
 from __future__ import annotations
@@ -42,6 +46,10 @@ SLICE, MOST_SLICES = 64 << 10, 8
 
 SPARED = 0.95
 """A blob that shrinks by less than five percent stays as it is: mapped memory is worth more."""
+
+LITTLE, LITTLE_IN_ALL, CLEARLY = 1 << 20, 8 << 20, 0.7
+"""Bytes of one blob, and of all in a bundle, that are packed without a question of time, if so much of them remains at
+most."""
 
 MARGIN = 0.8
 """Packing must cost less than this part of what it saves: a decision must not turn with the noise of a measurement."""
@@ -98,9 +106,18 @@ class Packing:
         taken = alpha / (sample.packing * _threads()) + 1 / sample.unpacking
         return taken < margin * saved
 
-    def keeps(self, ratio: float) -> bool:
-        """Whether a blob that an earlier bundle has packed to this part of its size stays so: by usual speeds, and on
-        the side of leaving things as they are."""
+    def little(self, data: bytes) -> bytes | None:
+        """``data`` packed, where it is little and clearly shrinks."""
+        if self.codec == "none" or not 0 < len(data) <= LITTLE_IN_ALL:
+            return None
+        packed = zlib.compress(data, 6 if len(data) <= LITTLE else 1)
+        return packed if len(packed) <= CLEARLY * len(data) else None
+
+    def keeps(self, ratio: float, size: int) -> bool:
+        """Whether a blob that an earlier bundle has packed from ``size`` bytes to this part of them stays so: by usual
+        speeds, and on the side of leaving things as they are."""
+        if self.codec == "auto" and size <= LITTLE:
+            return ratio <= CLEARLY
         return self.pays(Sample(ratio, *USUAL_SPEEDS), margin=1.0)
 
     def check(self) -> None:
@@ -171,23 +188,44 @@ def pack_blobs(
     directory: Path,
     advance: Callable[[int], None] = lambda count: None,
     unpacked_before: Collection[str] = (),
+    packed_before: int = 0,
 ) -> dict[str, Packed]:
     """Pack those of the blobs ``pieces`` (by the digest of their content) that it pays for into ``directory``.
 
     The packed ones are files there, named by the digest of what is stored. ``unpacked_before`` are contents that the
     bundle before has as they are: they stay so unless packing pays twice. Raises OSError.
     """
+    found = _pack_little(pieces, packing, directory, LITTLE_IN_ALL - packed_before) if packing.codec == "auto" else {}
     if not packing.may_pay():
-        return {}
-    found: dict[str, Packed] = {}
+        return found
     with ThreadPoolExecutor(_threads(), "nbdag-pack") as pool:
         for digest, piece in sorted(pieces.items()):
+            if digest in found:
+                continue
             margin = MARGIN / 2 if digest in unpacked_before else MARGIN
             if packing.pays(sample_of(piece, packing), margin):
                 packed = _pack(piece, packing, directory, pool)
                 if packed is not None:
                     found[digest] = packed
             advance(piece[2])
+    return found
+
+
+def _pack_little(pieces: Mapping[str, Piece], packing: Packing, directory: Path, left: int) -> dict[str, Packed]:
+    """The little blobs that clearly shrink, the smallest first, as long as they have no more than ``left`` bytes."""
+    found = {}
+    for size, digest in sorted((piece[2], digest) for digest, piece in pieces.items() if piece[2] <= LITTLE):
+        if size > left:
+            break
+        path, offset, _ = pieces[digest]
+        with open(path, "rb", buffering=0) as file:
+            file.seek(offset)
+            packed = packing.little(_exactly(file, size))
+        if packed is not None:
+            left -= size
+            name = hashlib.sha256(packed).hexdigest()
+            (directory / name).write_bytes(packed)
+            found[digest] = Packed(packing.format, name, len(packed))
     return found
 
 

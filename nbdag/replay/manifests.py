@@ -63,7 +63,7 @@ def packed_blobs(manifest: Mapping[str, Any], packing: Packing) -> dict[str, Pac
     for part in blob_parts(manifest):
         if part.get("codec") == packing.format and isinstance(part.get("raw"), str):
             packed = Packed(part["codec"], part["blob"], manifest["blobs"][part["blob"]])
-            if packing.keeps(packed.stored / max(part["size"], 1)):
+            if packing.keeps(packed.stored / max(part["size"], 1), part["size"]):
                 found[part["raw"]] = packed
     return found
 

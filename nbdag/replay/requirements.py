@@ -59,6 +59,10 @@ class Installed:
         return self
 
     def __exit__(self, *ended: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process that looks, if nobody asked it."""
         if self._process is not None:
             self._process.kill()
             self._process.communicate()

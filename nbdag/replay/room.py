@@ -56,6 +56,8 @@ class Room:
             if self.most is None or self.for_values is None:
                 raise
             other = self.most - self.for_values
+            if other <= 0:  # values that are packed may be larger than the bundle
+                raise
             raise PlanError(
                 f"{error}; {other} of the {bytes_in_words(self.most)} are taken by the rest of the bundle"
             ) from error

@@ -28,6 +28,12 @@ if __name__ != "nbdag_restore":
             status = runtime.restore_session(
                 namespace, code.co_filename, runtime.DATA_SHA256, runtime.PLAN, runtime.DROPPED
             )
+        except Exception:
+            import traceback
+
+            if sys.excepthook is sys.__excepthook__:  # which looks for lines in files only
+                sys.excepthook = traceback.print_exception
+            raise
         finally:
             sys.modules.pop("nbdag_restore", None)
             namespace.pop("_nbdag_restore", None)
@@ -44,8 +50,9 @@ USAGE = """\
 #     %run -i restore.py           restore into a notebook
 #     python restore.py --help     more
 #
-# This file is the whole program: what it runs of the notebook stands at the end, under PLAN. It reads data.msgpack
-# and blobs/ beside it, and unpickles nothing that the sha256 below does not vouch for."""
+# This file is the whole program: what it runs of the notebook stands at the end, under PLAN; what reads the bundle is
+# packed above that, and python restore.py --source prints it. It reads data.msgpack and blobs/ beside it, and
+# unpickles nothing that the sha256 below does not vouch for."""
 
 USAGE_OF_ARCHIVE = """\
 #     python bundle.pyz            restore, say what came back, end
@@ -54,8 +61,9 @@ USAGE_OF_ARCHIVE = """\
 #
 # Into a notebook, or to look at it: python -m zipfile -e bundle.pyz DIR, then %run -i DIR/__main__.py
 #
-# This file is the whole program: what it runs of the notebook stands at the end, under PLAN. It reads data.msgpack
-# and blobs/ of the same archive, and unpickles nothing that the sha256 below does not vouch for."""
+# This file is the whole program: what it runs of the notebook stands at the end, under PLAN; what reads the bundle is
+# packed above that, and python bundle.pyz --source prints it. It reads data.msgpack and blobs/ of the same archive, and
+# unpickles nothing that the sha256 below does not vouch for."""
 
 
 def restore_script(

@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from nbdag.kept_scripts import kept_script
 from nbdag.link import link
 from nbdag.model.bundle import Comparison, Verdict
 from nbdag.portable.digest import difference_path
+from nbdag.runtime import packed_parts
 
 IDENTICAL, INCOMPARABLE, DETACHED, DIFFERENT, MISSING = (
     "identical",
@@ -31,8 +32,9 @@ IDENTICAL, INCOMPARABLE, DETACHED, DIFFERENT, MISSING = (
 
 GOOD = frozenset({IDENTICAL, INCOMPARABLE})
 
-BADNESS = {DETACHED: 1, DIFFERENT: 10, MISSING: 10}
-"""What is worse when two bundles are compared: a wrong value outweighs sharing that a library's own pickling drops."""
+BADNESS = {DETACHED: 1, DIFFERENT: 10, MISSING: 15}
+"""What is worse when two bundles are compared: a value that is other, and named, outweighs sharing that a library's own
+pickling drops; one that is not there at all outweighs both."""
 
 PATIENCE = 3600.0
 """Seconds after which a restore that has not ended counts as hanging."""
@@ -63,26 +65,31 @@ class Testimony:
     shared: frozenset[frozenset[str]]
     verdict: Verdict = field(default_factory=Verdict)
     holding: frozenset[frozenset[str]] = frozenset()  # names that hold one function or class, or each other weakly
+    together: frozenset[frozenset[str]] = frozenset()  # names that reach one object, in groups of three and more
+    overlapping: frozenset[frozenset[str]] | None = frozenset()  # the same of arrays; None where nobody can tell
 
     @classmethod
-    def of_kernel(cls, agent: Commands, path: Path) -> Testimony:
-        """Ask the live session, twice: what does not even agree with itself cannot be compared."""
-        first, second = (cls._ask(agent, path) for _ in range(2))
-        stable = {
-            name: tree if second.values.get(name) == tree else "?its digest changes from look to look"
-            for name, tree in first.values.items()
-        }
-        return cls(stable, first.shared, holding=first.holding)
-
-    @classmethod
-    def _ask(cls, agent: Commands, path: Path) -> Testimony:
-        agent.command("digest", {"path": str(path), "names": None})
+    def of_kernel(cls, agent: Commands, path: Path, names: Sequence[str] | None = None) -> Testimony:
+        """Ask the live session: about ``names``, or about all that it has."""
+        agent.command("digest", {"path": str(path), "names": names})
         return cls.parse(json.loads(path.read_text(encoding="utf-8")))
+
+    def without_restless(self, agent: Commands, path: Path, names: Sequence[str]) -> Testimony:
+        """With those of ``names`` as incomparable that do not even agree with themselves, asked twice in a row.
+
+        What changed once since the first time (encoding may do that) stays as it was then.
+        """
+        first, second = (self.of_kernel(agent, path, names) for _ in range(2))
+        restless = {name for name in names if first.values.get(name) != second.values.get(name)}
+        told = dict.fromkeys(sorted(restless), "?its digest changes from look to look")
+        return replace(self, values={**self.values, **told})
 
     @classmethod
     def parse(cls, said: Mapping[str, Any], verdict: Verdict = Verdict()) -> Testimony:
         holding = frozenset(frozenset(group) for group in said.get("holding", ()))
-        return cls(said["values"], frozenset(frozenset(group) for group in said["shared"]), verdict, holding)
+        together = frozenset(frozenset(group) for group in said.get("together", ()))
+        overlapping = None if said.get("copies_on_write") else frozenset(map(frozenset, said.get("overlapping", ())))
+        return cls(said["values"], frozenset(map(frozenset, said["shared"])), verdict, holding, together, overlapping)
 
 
 def restore_and_testify(bundle: Path, executable: str, work: Path, names: Sequence[str]) -> Testimony:
@@ -122,7 +129,7 @@ def restore_and_testify(bundle: Path, executable: str, work: Path, names: Sequen
 def witness_source() -> str:
     """The witness as a script that keeps what it compiled (``portable/parts.py``): compiling takes 60 ms."""
     core = link(["nbdag.portable.parts"], annotations=False)
-    return f"{core}\nPARTS['witness'] = {link(['nbdag.portable.witness'])!r}\nstart_parts()\n"
+    return core + packed_parts({"witness": link(["nbdag.portable.witness"])})
 
 
 def script_of(bundle: Path) -> Path:
@@ -134,6 +141,19 @@ def compare(live: Testimony, restored: Testimony, names: Sequence[str]) -> tuple
     """One comparison per name of ``names``, in their order: value first, then with whom it shares state."""
     wanted = frozenset(names)
     return tuple(_compare_one(name, live, restored, wanted) for name in names)
+
+
+def compare_with_kernel(
+    live: Testimony, restored: Testimony, names: Sequence[str], agent: Commands, path: Path
+) -> tuple[Testimony, tuple[Comparison, ...]]:
+    """As :func:`compare`; what differs is looked at again in the live session, which costs as much as the first look
+    did. Also what is known of the session then."""
+    found = compare(live, restored, names)
+    differing = [one.name for one in found if one.result == DIFFERENT]
+    if not differing:
+        return live, found
+    live = live.without_restless(agent, path, differing)
+    return live, compare(live, restored, names)
 
 
 def _compare_one(name: str, live: Testimony, restored: Testimony, wanted: frozenset[str]) -> Comparison:
@@ -150,6 +170,14 @@ def _compare_one(name: str, live: Testimony, restored: Testimony, wanted: frozen
         split, joined = ", ".join(sorted(before - after)), ", ".join(sorted(after - before))
         detail = f"no longer shares state with {split}" if split else f"shares state with {joined}"
         return Comparison(name, DETACHED, detail)
+    near, now = _beside(name, live.together, wanted), _beside(name, restored.together, wanted)
+    if live.overlapping is not None and restored.overlapping is not None:
+        near |= _beside(name, live.overlapping, wanted)
+        now |= _beside(name, restored.overlapping, wanted)
+    if near != now:
+        split, joined = ", ".join(sorted(near - now)), ", ".join(sorted(now - near))
+        detail = f"no longer shares a part with {split}" if split else f"shares a part with {joined}"
+        return Comparison(name, DETACHED, detail)
     held, kept = _holding(name, live.holding, wanted), _holding(name, restored.holding, wanted)
     if held != kept:
         others = frozenset().union(*(held ^ kept)) - {name}
@@ -160,6 +188,10 @@ def _compare_one(name: str, live: Testimony, restored: Testimony, wanted: frozen
 
 def _partners(name: str, groups: frozenset[frozenset[str]], wanted: frozenset[str]) -> frozenset[str]:
     return next((group & wanted - {name} for group in groups if name in group), frozenset())
+
+
+def _beside(name: str, groups: frozenset[frozenset[str]], wanted: frozenset[str]) -> frozenset[str]:
+    return frozenset().union(*(group for group in groups if name in group)) & wanted - {name}
 
 
 def _holding(name: str, groups: frozenset[frozenset[str]], wanted: frozenset[str]) -> frozenset[frozenset[str]]:

@@ -44,7 +44,7 @@ def with_packed_sizes(graph: SessionGraph, packing: Packing, agent: Commands) ->
 
 def _packed(covariable: Covariable, weight: Mapping[str, int], packing: Packing) -> Covariable:
     ratio = weight["packed"] / max(weight["bytes"], 1)
-    if not packing.keeps(ratio):
+    if not packing.keeps(ratio, weight["bytes"]):
         return covariable
     speeds = USUAL_SPEEDS
     both_ways = sum(covariable.size / speed for speed in speeds)

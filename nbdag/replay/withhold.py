@@ -24,11 +24,13 @@ from typing import Any, BinaryIO
 from nbdag.model.findings import Diagnostic, Severity
 from nbdag.model.graph import Hazard, Reluctance, SessionGraph
 from nbdag.model.trace import Variable
-from nbdag.portable.bundlefile import BundleDamaged, read_data
+from nbdag.portable.bundlefile import BUNDLE_VERSION_PACKED, BundleDamaged, read_data
 from nbdag.portable.credentials import credential_in_text, known_form, known_form_in_bytes
+from nbdag.portable.msgpack import pack
 from nbdag.portable.places import BundlePlace
 from nbdag.portable.unpacking import PackedBlobDamaged, UnpackingReader
 from nbdag.replay.named_values import named_values
+from nbdag.runtime import PACKED_BEGINS, PACKED_ENDS
 
 TAKE_ALONG = "--with-credentials takes all such things along"
 PIECE, MOST_PIECES = 8 << 20, 32  # bytes of one file of a bundle that are looked at, and at once
@@ -135,7 +137,10 @@ def credentials_in_bundle(out: Path) -> tuple[Diagnostic, ...]:
     for name, reason in sorted(data["process_state"].get("withheld_modules", {}).items()):
         message = f"the module {name} beside the notebook stays behind: its text holds {reason}"
         found.append(Diagnostic("credential", Severity.WARNING, message, hint=f"copy its file; {TAKE_ALONG}"))
-    seen = [("restore.py", known_form_in_bytes(script)), ("data.msgpack", known_form_in_bytes(raw))]
+    raw = pack(data) if data["version"] == BUNDLE_VERSION_PACKED else raw
+    before, _, after = script.partition(PACKED_BEGINS)  # what is packed is nbdag's own, and may look like anything
+    seen = [("restore.py", known_form_in_bytes(before) or known_form_in_bytes(after.partition(PACKED_ENDS)[2]))]
+    seen += [("data.msgpack", known_form_in_bytes(raw))]
     seen += [(f"files/{path.name}", _form_in_file(path)) for path in _input_files(place)]
     seen += [(f"blobs/{part['blob']}", form) for part, form in _forms_in_blobs(place, data)]
     for where, form in seen:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import signal
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,12 @@ import msgpack
 import pytest
 
 from nbdag.errors import IntegrityError, OutputError
+from nbdag.portable.bundlefile import BundleDamaged, read_data
+from nbdag.portable.msgpack import pack, unpack
 from nbdag.replay import bundle as bundles
 from nbdag.replay import publishing
-from nbdag.replay.bundle import parts_without_use, publish
+from nbdag.replay.bundle import Form, parts_without_use, publish
+from nbdag.replay.compression import Packing
 from nbdag.replay.manifests import read_manifest
 from nbdag.replay.publishing import check_destination
 from nbdag.replay.script import code_literal
@@ -167,7 +173,8 @@ def test_every_file_and_directory_is_synced_before_it_takes_its_place(
 
 def test_a_script_has_the_modules_that_its_data_leads_to(tmp_path: Path) -> None:
     bundle_of(tmp_path, Session().run("b = 1"), "b")
-    text = (tmp_path / "bundle" / "restore.py").read_text()
+    text = restore(tmp_path / "bundle", "--source").stdout
+    assert "def restore_session" in text and "class Restoration" in text
     assert "class Replayer" not in text and "class UnpackingReader" not in text and "class Arrival" not in text
     content: dict[str, Any] = {"groups": [], "fallbacks": b"", "history": b"", "process_state": {}, "provenance": {}}
     everything = parts_without_use(content, replays=False)
@@ -185,6 +192,56 @@ def test_a_script_has_the_modules_that_its_data_leads_to(tmp_path: Path) -> None
     for change, needed in changes:
         assert everything - parts_without_use({**content, **change}, replays=False) == needed
     assert everything - parts_without_use(content, replays=True) == {"replaying"}
+
+
+def test_the_program_can_be_read_and_tracebacks_show_its_lines(tmp_path: Path) -> None:
+    bundle_of(tmp_path, Session().run("b = 1"), "b")
+    text = (tmp_path / "bundle" / "restore.py").read_text()
+    assert len(text) < 40_000 and max(map(len, text.splitlines())) <= 120
+    source = restore(tmp_path / "bundle", "--source").stdout
+    digits = text.split("PACKED.append(r'''")[1].split("'''")[0]  # as docs/format.md says
+    stored = base64.b85decode("".join(digits.split()))
+    assert zlib.decompressobj().decompress(stored).decode() == source
+    (tmp_path / "bundle" / "restore.py").write_text(text.replace("runtime.PLAN,", "5,"))
+    done = restore(tmp_path / "bundle")
+    numbers = re.findall(r'File "restore.py --source", line (\d+)', done.stderr)
+    line = source.splitlines()[int(numbers[-1]) - 1].strip()
+    assert done.returncode == 1 and line == "return list(plan)" and line in done.stderr
+
+
+def test_what_is_little_and_shrinks_is_packed_whatever_the_link(tmp_path: Path) -> None:
+    code = (
+        "text = ['line %d' % n for n in range(20_000)]; few = [list(range(n)) for n in range(90)]; b = bytes(300_000)"
+    )
+    code += "; import random; noise = random.Random(1).randbytes(200_000)"
+    session = Session().run(code)
+    sizes = {}
+    for codec in ("none", "auto"):
+        directory = tmp_path / codec
+        directory.mkdir()
+        form = Form(Packing(codec, bandwidth=2e9))
+        bundle_of(directory, session, "text", "few", "b", "noise", form=form, provenance={"notebook": "t" * 9000})
+        files = [path for path in (directory / "bundle").rglob("*") if path.is_file() and path.name != "restore.py"]
+        sizes[codec] = sum(path.stat().st_size for path in files)
+        assert restore(directory / "bundle", "--verify").returncode == 0
+        data = unpack((directory / "bundle" / "data.msgpack").read_bytes())
+        assert data["version"] == (1 if codec == "none" else 2)
+        assert [b["names"] for b in read_manifest(directory / "bundle")["groups"]] == [
+            ["text"],
+            ["few"],
+            ["b"],
+            ["noise"],
+        ]
+    assert sizes["auto"] < 200_000 + 0.3 * (sizes["none"] - 200_000)
+
+
+@pytest.mark.parametrize("change", [{"size": 10}, {"size": 10**9}, {"size": "x"}, {"packed": b"x"}, {"packed": None}])
+def test_packed_data_that_is_not_what_it_says_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    bundle_of(tmp_path, Session().run("b = [1] * 20_000"), "b", form=Form(Packing("auto")))
+    path = tmp_path / "bundle" / "data.msgpack"
+    path.write_bytes(pack({**unpack(path.read_bytes()), **change}))
+    with pytest.raises(BundleDamaged, match="damaged"):
+        read_data(str(tmp_path / "bundle"), "")
 
 
 # ------------------------------------------------------------------------------------------------ damage

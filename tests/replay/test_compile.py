@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,6 +104,38 @@ COMPARISONS = [
 def test_compare(sentence: str, live: verify.Testimony, restored: verify.Testimony, expected: str) -> None:
     found = {c.name: c.result for c in compare(live, restored, ("x", "y"))}
     assert found["x"] == expected
+
+
+class LookedAt:
+    """A kernel that says something else of ``x`` each time it is asked, as given."""
+
+    def __init__(self, *said: str) -> None:
+        self.said = list(said)
+        self.asked: list[object] = []
+
+    def command(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(arguments["names"])
+        Path(arguments["path"]).write_text(json.dumps({"values": {"x": self.said.pop(0)}, "shared": []}))
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("restored", "said", "expected"),
+    [
+        pytest.param("1", (), "identical", id="the same: not asked again"),
+        pytest.param("2", ("1", "1"), "different", id="the session is sure"),
+        pytest.param("2", ("2", "2"), "different", id="it was something else before it was stored"),
+        pytest.param("2", ("2", "3"), "incomparable", id="it is never the same"),
+    ],
+)
+def test_what_differs_is_looked_at_again(restored: str, said: tuple[str, ...], expected: str, tmp_path: Path) -> None:
+    kernel = LookedAt(*said)
+    live, found = verify.compare_with_kernel(
+        witness({"x": "1", "y": "5"}), witness({"x": restored, "y": "5"}), ("x", "y"), kernel, tmp_path / "live.json"
+    )
+    assert [one.result for one in found] == [expected, "identical"]
+    assert kernel.asked == [["x"]] * len(said), "only what differed"
+    assert live.values["y"] == "5"
 
 
 def test_a_wrong_value_outweighs_sharing_that_a_library_drops() -> None:

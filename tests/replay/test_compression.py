@@ -126,13 +126,17 @@ def test_the_same_session_gives_the_same_bytes_and_nothing_is_packed_again(
     assert again.reused_blobs == 2 and len(packed) == 1  # the noise was looked at, the text not even that
 
 
-def test_what_the_kernel_need_not_write_depends_on_what_will_be_packed(tmp_path: Path) -> None:
+def test_what_the_kernel_need_not_write_depends_on_what_will_be_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     session = Session().run(TEXT)
     bundle_of(tmp_path, session, "text", "noise", form=Form(Packing("zlib")))
     manifest = read_manifest(tmp_path / "bundle")
     assert len(known_contents(manifest, Packing("zlib"))) == 2
     assert len(known_contents(manifest, Packing("none"))) == 1  # the text has to be there as it is
     assert len(known_contents(manifest, Packing("auto", bandwidth=1e6))) == 2
+    assert len(known_contents(manifest, Packing("auto", bandwidth=5e9))) == 2  # little
+    monkeypatch.setattr(compression, "LITTLE", 1000)
     assert len(known_contents(manifest, Packing("auto", bandwidth=5e9))) == 1
 
 

@@ -10,6 +10,9 @@ import pytest
 
 from nbdag.model.graph import Reluctance, SessionGraph
 from nbdag.model.trace import ValueKind, Variable
+from nbdag.portable.bundlefile import read_data
+from nbdag.replay.bundle import Form
+from nbdag.replay.compression import Packing
 from nbdag.replay.withhold import credential_in_code, credentials_in_bundle, withhold, withhold_modules
 from tests.portable.session import Session
 from tests.replay.test_planner import session
@@ -133,6 +136,15 @@ HIDDEN = {
 def test_the_last_net_names_the_file_of_the_bundle_and_not_the_value(case: str, tmp_path: Path) -> None:
     cell, file = HIDDEN[case]
     assert findings(tmp_path, cell, "x") == [f"credential-in-bundle {file}"]
+
+
+def test_the_last_net_looks_into_what_is_packed(tmp_path: Path) -> None:
+    form = Form(Packing("auto"))
+    small = f"x = [{TOKEN!r}] + [0] * 20_000"
+    assert findings(tmp_path, small, "x", form=form) == ["credential-in-bundle data.msgpack"]
+    assert read_data(str(tmp_path / "bundle"), "")["version"] == 2
+    large = f"x = ['%d' % i for i in range(20_000)] + [{TOKEN!r}]"
+    assert findings(tmp_path, large, "x", form=form) == ["credential-in-bundle blobs"]
 
 
 def test_the_last_net_looks_into_input_files_and_says_which_modules_stayed_behind(tmp_path: Path) -> None:

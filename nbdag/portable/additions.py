@@ -8,9 +8,9 @@ entries of the dict are additions, and not a library's own caches, is told witho
 function of the library's classes mentions was not put there by them. Of pandas and NumPy, whose methods mention
 thousands of names, every public one counts that the class does not have as an attribute: ``df.name = "sales"``.
 
-What a library hangs on another library's object is that library's affair: patsy's ``design_info`` on a frame does not
-pickle, and statsmodels makes it again. So an addition is a value of Python's own types, of an array or a table, or of a
-class of the session.
+What a library hangs on another library's object is that library's affair. So an addition is a value of Python's own
+types, of an array or a table, of a class of the session, or patsy's ``design_info`` on a frame, which holds the
+variables that a formula names.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _KEPT_BY_C = frozenset(["pandas._Timedelta", "pandas._Timestamp"])
 
 _OF_USERS = frozenset(
     ["builtins", "collections", "datetime", "decimal", "enum", "fractions", "functools", "pathlib", "re", "types",
-     "uuid", "zoneinfo", "numpy", "pandas"]
+     "uuid", "zoneinfo", "numpy", "pandas", "patsy"]
 )  # fmt: skip
 
 _MENTIONED: Dict[type, FrozenSet[str]] = {}  # of library classes only: these live as long as the process

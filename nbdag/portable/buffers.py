@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import marshal
+import sys
 from typing import Any, List
 
 from nbdag.portable.hashing import new_state_hash
@@ -50,3 +51,13 @@ def hash_atoms(elements: List[Any]) -> bytes:
         except ValueError:  # range, NotImplemented
             hasher.update(repr(part).encode("utf-8", "surrogatepass"))
     return hasher.digest()  # type: ignore[no-any-return]
+
+
+def copies_on_write() -> bool:
+    """Whether pandas, if it is loaded, lets frames share memory until one is written to."""
+    pandas: Any = sys.modules.get("pandas")
+    if not hasattr(pandas, "get_option"):
+        return False
+    if int(pandas.__version__.partition(".")[0]) >= 3:
+        return True
+    return bool(pandas.__version__.startswith("2.") and pandas.get_option("mode.copy_on_write") is True)

@@ -48,6 +48,7 @@ from nbdag.portable.objects import (
     slot_descriptors,
     stream_behind,
 )
+from nbdag.portable.whole import attributes_to_set_again, is_taken_whole, left_out, styles_of
 
 
 class Incomparable(Exception):
@@ -79,6 +80,16 @@ def encode_instance(obj: Any) -> Encoded:
     return ("instance", canonical_label(cls), names), values
 
 
+def _encode_styled(obj: Any) -> Encoded:
+    """What holoviews shows, with its options; not the number by which they are found."""
+    head, children = encode_instance(obj)
+    names = head[2]
+    kept = [place for place, name in enumerate(names) if name != "_id"]
+    styles = styles_of(obj)
+    head = (*head[:2], tuple(names[place] for place in kept), *styles)
+    return head, [*(children[place] for place in kept), *children[len(names) :], *styles.values()]
+
+
 def _is_cached_property(cls: type, name: str) -> bool:
     for base in mro_of(cls):
         value = class_namespace(base).get(name)
@@ -105,7 +116,23 @@ def encode_reduced(obj: Any) -> Encoded:
         elif index == 2 and type(part) is dict and not hasattr(cls, "keys"):
             part = list(sorted_attributes(part))  # made of a set of slots, it is in another order in every process
         children.append(part)
-    return ("reduced",), children
+    if is_session_class(cls):
+        return ("reduced",), children
+    left = {
+        name: value
+        for name, value in left_out(obj, parts[2] if len(parts) > 2 else None).items()
+        if not _is_cached_property(cls, name) and _is_comparable(type(value))
+    }
+    left.update(attributes_to_set_again(obj))
+    return ("reduced", *left), [*children, *left.values()]
+
+
+def _is_comparable(cls: type) -> bool:
+    try:
+        choose_encoder(cls)
+    except Incomparable:
+        return False
+    return True
 
 
 def _encode_exception(obj: Any) -> Encoded:
@@ -357,6 +384,8 @@ def _encoder_of(cls: type) -> EncoderOf:
     for label in labels:
         if label in INCOMPARABLE_BASES:
             raise Incomparable(INCOMPARABLE_BASES[label])
+    if is_taken_whole(cls):
+        return _encode_styled if "holoviews.LabelledData" in labels else encode_instance
     for label in labels:
         encoder = BASE_ENCODERS.get(label) or LIBRARY_ENCODERS.get(label) or TABLE_ENCODERS.get(label)
         if encoder is not None:

@@ -200,14 +200,6 @@ def _encode_cython_function(obj: Any) -> _Encoded:
     return ("function", str(getattr(obj, "__module__", "")), str(getattr(obj, "__qualname__", ""))), []
 
 
-def _encode_parameters(obj: Any) -> _Encoded:
-    """lmfit's: in their order; what their expressions may use besides, which comes out of a set, by name."""
-    state = obj.__reduce__()[2]
-    symbols = state["unique_symbols"]
-    names = sorted(symbols)
-    return ("parameters", _label(obj), *names), [[symbols[name] for name in names], state["params"]]
-
-
 LIBRARY_ENCODERS: Dict[str, Callable[[Any], _Encoded]] = {
     "numpy.MaskedArray": _encode_masked,
     "numpy.ndarray": _encode_array,
@@ -237,7 +229,6 @@ LIBRARY_ENCODERS: Dict[str, Callable[[Any], _Encoded]] = {
     "matplotlib.Axes": _encode_axes,
     "matplotlib.Artist": _encode_artist,
     "matplotlib.CallbackRegistry": _encode_callbacks,
-    "lmfit.Parameters": _encode_parameters,
     "numba.Dispatcher": _encode_dispatcher,
     "builtins.cython_function_or_method": _encode_cython_function,
     "_cython_3_0_0.cython_function_or_method": _encode_cython_function,

@@ -6,9 +6,10 @@ Every buffer that leaves a pickle is an :class:`BufferExtent`: an address and a 
     a = numpy.arange(10); b = a[2:5]; c = a[::-1]         memory of a, c   |----------|      one region of 80 bytes
                                                           memory of b        |---|           b is its bytes 16 to 40
 
-Parts of one array that nothing names stay parts of one array, where little lies between them:
+Parts of one array that nothing names stay parts of one array; what lies between them goes along if it is little:
 
     x, y = numpy.random.rand(2, 1000)                     memory of x, y   |-----||-----|    one: x.base is y.base
+    low, high = table[4], table[994]                      memory           |-|~~~~~~~|-|     one, without the middle
 
 A view alone stores what it spans and not its base. A view that spans much more than it holds (one column of a wide
 array) and overlaps nothing is gathered into a compact copy. Nothing is copied before it is written.
@@ -17,8 +18,11 @@ array) and overlaps nothing is gathered into a compact copy. Nothing is copied b
 from __future__ import annotations
 
 import ctypes
+import math
+from bisect import bisect_right
 from typing import Any, Iterator, List, Optional, Tuple
 
+ALIGNED = 64  # bytes; what follows a gap begins at such a place, as memory that NumPy asks for does
 SPARSE = 2  # a view that spans more than this many times what it holds is gathered when it stands alone
 
 
@@ -53,37 +57,75 @@ class BufferExtent:
 
 
 class Region:
-    """Memory that is written as one piece."""
+    """Memory that is written as one piece. ``spans`` are its address, offset and length, piece by piece."""
 
-    __slots__ = ("extents", "length", "start")
+    __slots__ = ("extents", "spans")
 
-    def __init__(self, start: int, length: int, extents: List[Tuple[int, BufferExtent]]) -> None:
-        self.start = start
-        self.length = length
+    def __init__(self, address: int, length: int, extents: List[Tuple[int, BufferExtent]]) -> None:
+        self.spans = [(address, 0, length)]
         self.extents = extents
 
+    @property
+    def end(self) -> int:
+        """The address behind the last byte."""
+        return self.spans[-1][0] + self.spans[-1][2]
+
+    def reach_to(self, end: int) -> None:
+        """Let the last span go on until the address ``end``, if it does not yet."""
+        address, offset, length = self.spans[-1]
+        self.spans[-1] = (address, offset, max(length, end - address))
+
+    def leap_to(self, extent: BufferExtent) -> None:
+        """Go on at ``extent``, which lies behind; what is between stays out."""
+        _, offset, length = self.spans[-1]
+        self.spans.append((extent.address, -(-(offset + length) // ALIGNED) * ALIGNED, extent.length))
+
+    def offset_of(self, address: int) -> int:
+        """Where in the region the byte at ``address`` stands."""
+        start, offset, _ = self.spans[bisect_right(self.spans, (address, math.inf, 0)) - 1]
+        return address - start + offset
+
+    def _gather(self) -> Optional[Any]:
+        """What makes the compact copy of a lone sparse view."""
+        return self.extents[0][1].gather if len(self.extents) == 1 else None
+
     def memory(self) -> memoryview:
-        """The bytes of the region: the session's own memory, or the compact copy of a lone sparse view."""
-        extent = self.extents[0][1]
-        if len(self.extents) == 1 and extent.gather is not None:
-            return extent.gather()  # type: ignore[no-any-return]
-        return memoryview((ctypes.c_ubyte * self.length).from_address(self.start)).cast("B")
+        """The bytes of the region: the session's own memory, or a copy (:meth:`is_gathered`)."""
+        gather = self._gather()
+        if gather is not None:
+            return gather()  # type: ignore[no-any-return]
+        if len(self.spans) > 1:
+            return memoryview(b"".join(self.pieces()))
+        return _memory_at(self.spans[0][0], self.spans[0][2])
 
     def is_gathered(self) -> bool:
         """Whether :meth:`memory` makes a copy."""
-        return len(self.extents) == 1 and self.extents[0][1].gather is not None
+        return len(self.spans) > 1 or self._gather() is not None
 
     def pieces(self) -> Iterator[memoryview]:
         """The bytes of :meth:`memory` one after another; of a compact copy only some megabytes exist at a time."""
-        gather = self.extents[0][1].gather if self.is_gathered() else None
-        yield from [self.memory()] if gather is None else gather.pieces()
+        gather = self._gather()
+        if gather is not None:
+            yield from gather.pieces()
+            return
+        written = 0
+        for address, offset, length in self.spans:
+            if offset > written:
+                yield memoryview(bytes(offset - written))
+            yield _memory_at(address, length)
+            written = offset + length
 
     def size(self) -> int:
         """How many bytes :meth:`memory` will have."""
         extent = self.extents[0][1]
-        if len(self.extents) == 1 and extent.gather is not None:
+        if self._gather() is not None:
             return extent.keep.nbytes  # type: ignore[no-any-return]
-        return self.length
+        _, offset, length = self.spans[-1]
+        return offset + length
+
+
+def _memory_at(address: int, length: int) -> memoryview:
+    return memoryview((ctypes.c_ubyte * length).from_address(address)).cast("B")
 
 
 def regions_of(extents: List[BufferExtent]) -> Tuple[List[Region], List[Tuple[int, int, int, bool]]]:
@@ -96,8 +138,10 @@ def regions_of(extents: List[BufferExtent]) -> Tuple[List[Region], List[Tuple[in
     for number in order:
         extent = extents[number]
         last = regions[-1] if regions else None
-        if last is not None and (extent.address < last.start + last.length or are_parts(last, extent)):
-            last.length = max(last.length, extent.address + extent.length - last.start)
+        if last is not None and (extent.address < last.end or are_parts(last, extent)):
+            if extent.address >= last.end and is_far(last, extent):
+                last.leap_to(extent)
+            last.reach_to(extent.address + extent.length)
             last.extents.append((number, extent))
         else:
             regions.append(Region(extent.address, extent.length, [(number, extent)]))
@@ -110,16 +154,22 @@ def regions_of(extents: List[BufferExtent]) -> Tuple[List[Region], List[Tuple[in
     for index, region in enumerate(regions):
         for number, extent in region.extents:
             length = region.size() if len(region.extents) == 1 else extent.length
-            places[number] = (index, extent.address - region.start, length, extent.own)
+            places[number] = (index, region.offset_of(extent.address), length, extent.own)
     return regions, places
 
 
 def are_parts(region: Region, extent: BufferExtent) -> bool:
-    """Whether ``extent``, behind ``region``, is of the same array, and little lies between them."""
+    """Whether ``extent``, behind ``region``, is of the same array; not if a sparse one lies far away."""
     if extent.family is None or all(other.family != extent.family for _, other in region.extents):
         return False
-    gap = extent.address - region.start - region.length
-    return gap <= region.length + extent.length
+    # A sparse view that stands alone is gathered; of more than one extent the region has what they span.
+    sparse = extent.gather is not None or region.extents[-1][1].gather is not None
+    return not sparse or not is_far(region, extent)
+
+
+def is_far(region: Region, extent: BufferExtent) -> bool:
+    """Whether more lies between them than both hold."""
+    return extent.address - region.end > region.size() + extent.length
 
 
 class _PyBuffer(ctypes.Structure):

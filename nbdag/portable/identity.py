@@ -11,9 +11,9 @@ is reached only through it, such as the function that a decorator has wrapped.
 from __future__ import annotations
 
 import types
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Set, Tuple
 
-from nbdag.portable.kinds import REACH_CLASS, REACH_FUNCTION
+from nbdag.portable.kinds import REACH_ARRAY, REACH_CLASS, REACH_FUNCTION
 from nbdag.portable.links import NOTHING_REACHED, Reach, group, reach_of_walk
 from nbdag.portable.objects import (
     ATOM_TYPES,
@@ -65,13 +65,20 @@ class IdentityWalk(ObjectWalk):
                 self.identities.add(id(obj))
 
 
-def reach_with_identities(value: object, named: FrozenSet[int] = frozenset()) -> Tuple[Reach, FrozenSet[int]]:
-    """What ``value`` reaches, and the ids of the functions and classes whose identity counts."""
+def reach_with_identities(
+    value: object, named: FrozenSet[int] = frozenset(), arrays: Optional[Set[int]] = None
+) -> Tuple[Reach, FrozenSet[int]]:
+    """What ``value`` reaches, and the ids of the functions and classes whose identity counts.
+
+    Into ``arrays``, where given, come the ids of the arrays on the way.
+    """
     if type(value) in ATOM_TYPES:
         return NOTHING_REACHED, frozenset()
     walk = IdentityWalk(value, named)
     with CollectorPaused():
         walk.run()
+    if arrays is not None:
+        arrays.update(id(obj) for level in walk.visited for obj in level if walk.kinds.get(type(obj)) == REACH_ARRAY)
     return reach_of_walk(walk), frozenset(walk.identities)
 
 

@@ -16,10 +16,10 @@ from __future__ import annotations
 import array
 import types
 from bisect import bisect_left
-from typing import Callable, Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple
 
-from nbdag.portable.objects import ATOM_TYPES, CollectorPaused
-from nbdag.portable.walk import MemoryExtent, ObjectWalk
+from nbdag.portable.objects import ATOM_TYPES, CollectorPaused, is_plain_array
+from nbdag.portable.walk import MemoryExtent, ObjectWalk, memory_extent
 
 
 class Reach:
@@ -73,10 +73,27 @@ def reach(value: object, check: Optional[Callable[[int], None]] = None) -> Reach
     """
     if type(value) in ATOM_TYPES:
         return NOTHING_REACHED
+    if is_plain_array(value, type(value)):
+        found = reach_of_array(value)
+        if found is not None:
+            return found
     walk = ObjectWalk(value, check)
     with CollectorPaused():
         walk.run()
     return reach_of_walk(walk)
+
+
+def reach_of_array(array_of_numbers: Any) -> Optional[Reach]:
+    """What a walk from such an array would find, None where its memory is not an array's: 4 us instead of 14."""
+    owner = array_of_numbers
+    while owner.base is not None:
+        if type(owner.base) is not type(array_of_numbers):
+            return None
+        owner = owner.base
+    extent = memory_extent(owner, True)
+    ajar = owner is not array_of_numbers and owner.dtype.hasobject
+    ids = array.array("Q", (id(owner),))
+    return Reach(ids, () if extent is None else (extent,), frozenset(), (), frozenset(), ajar)
 
 
 def reach_of_walk(walk: ObjectWalk) -> Reach:
@@ -107,6 +124,35 @@ def group(reaches: Dict[str, Reach]) -> List[List[str]]:
                 unite(leaders, holder, name)
     unite_overlapping(leaders, [(e, name) for name in reaches for e in reaches[name].extents])
     return _partition(leaders)
+
+
+def reaching_together(reaches: Dict[str, Reach], names: Iterable[str]) -> List[List[str]]:
+    """For each object that several of ``names`` reach, these; where memory overlaps, the pairs. Each group once."""
+    members = sorted(names)
+    first: Dict[int, Tuple[str, ...]] = {}
+    longer: Dict[Tuple[Tuple[str, ...], str], Tuple[str, ...]] = {}  # one tuple for all that the same names reach
+    for name in members:
+        alone = (name,)
+        for key in reaches[name].ids:
+            known = first.get(key)
+            if known is None:
+                first[key] = alone
+            elif known is not alone:
+                grown = longer.get((known, name))
+                first[key] = longer.setdefault((known, name), (*known, name)) if grown is None else grown
+    found = {group for group in first.values() if len(group) > 1}
+    first.clear()
+    extents = sorted((extent, name) for name in members for extent in reaches[name].extents)
+    open_extents: List[Tuple[MemoryExtent, str]] = []
+    for extent, name in extents:
+        open_extents = [entry for entry in open_extents if entry[0][1] > extent[0]][-MOST_OVERLAPS:]
+        found.update((min(name, other), max(name, other)) for one, other in open_extents
+                     if other != name and (one[2] or extent[2]))  # fmt: skip
+        open_extents.append((extent, name))
+    return [list(group) for group in sorted(found)]
+
+
+MOST_OVERLAPS = 100  # of one place in memory: more views of it are not told in pairs
 
 
 def common_ids(keys: Set[int], ids: Sequence[int]) -> List[int]:

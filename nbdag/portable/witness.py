@@ -1,10 +1,12 @@
 """Says what is in a namespace so that another process can compare: runs in the live kernel and in the restored one.
 
-    testify(namespace, names) -> {"values": {name: tree}, "shared": [[name, name], ...], "holding": [[name, name], ...]}
+    testify(namespace, names) -> {"values": {name: tree}, "shared": [[name, name], ...], "together": ...}
 
-``values`` are digest trees (``digest.py``), ``shared`` the groups of names that share state, ``holding`` the names that
-hold one function or class of the session, for each that several hold, and pairs of names of which one holds the value
-of the other weakly: ``r() is c``, where ``r`` has a callback and is no link for it.
+``values`` are digest trees (``digest.py``), ``shared`` the groups of names that share state, ``together`` the names
+that reach one object, for each that several reach: in a group of three, two may share nothing but what each shares with
+the third. ``overlapping`` says so of arrays: where pandas copies on write, nobody can tell that two frames share one.
+``holding`` are the names that hold one function or class of the session, for each that several hold, and pairs of
+names of which one holds the value of the other weakly: ``r() is c``, where ``r`` has a callback and is no link for it.
 """
 
 from __future__ import annotations
@@ -14,11 +16,12 @@ import os
 import sys
 import time
 import types
-from typing import Any, Dict, FrozenSet, Iterable, List, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, List, Set, Tuple
 
+from nbdag.portable.buffers import copies_on_write
 from nbdag.portable.digest import digest_tree
 from nbdag.portable.identity import holders_of, reach_with_identities
-from nbdag.portable.links import NOTHING_REACHED, Reach, group
+from nbdag.portable.links import NOTHING_REACHED, Reach, group, reaching_together
 from nbdag.portable.objects import is_session_class
 
 DEPTH = 3  # levels of a value that are digested one by one, so that a difference can be pointed at
@@ -33,14 +36,28 @@ def testify(namespace: Dict[str, object], names: Iterable[str]) -> Dict[str, Any
             values[name] = digest_tree(namespace[name], namespace, DEPTH)
         except Exception as error:
             values[name] = "?cannot be digested: " + type(error).__name__
-    found = {name: _reach(namespace[name]) for name in present}
-    groups = group({name: reached for name, (reached, _) in found.items()})
+    arrays: Set[int] = set()
+    found = {name: _reach(namespace[name], arrays) for name in present}
+    reaches = {name: reached for name, (reached, _) in found.items()}
+    groups = group(reaches)
+    large = [members for members in groups if len(members) > 2]
+    objects = {name: _split(reaches[name], arrays, False) for members in large for name in members}
+    memory = {name: _split(reaches[name], arrays, True) for members in large for name in members}
     return {
         "values": values,
         "shared": [names for names in groups if len(names) > 1],
+        "together": [names for members in large for names in reaching_together(objects, members)],
+        "overlapping": [names for members in large for names in reaching_together(memory, members)],
+        "copies_on_write": copies_on_write(),
         "holding": holders_of({name: identities for name, (_, identities) in found.items()})
-        + _weak_holders({name: reached for name, (reached, _) in found.items()}, namespace),
+        + _weak_holders(reaches, namespace),
     }
+
+
+def _split(reached: Reach, arrays: Set[int], of_arrays: bool) -> Reach:
+    """What of it is memory of arrays, or all else."""
+    ids = [key for key in reached.ids if (key in arrays) is of_arrays]
+    return Reach(ids, reached.extents if of_arrays else (), frozenset(), ())
 
 
 def _weak_holders(reaches: Dict[str, Reach], namespace: Dict[str, object]) -> List[List[str]]:
@@ -59,9 +76,9 @@ def _weak_holders(reaches: Dict[str, Reach], namespace: Dict[str, object]) -> Li
     return [list(pair) for pair in sorted(pairs)]
 
 
-def _reach(value: object) -> Tuple[Reach, FrozenSet[int]]:
+def _reach(value: object, arrays: Set[int]) -> Tuple[Reach, FrozenSet[int]]:
     try:
-        return reach_with_identities(value)
+        return reach_with_identities(value, arrays=arrays)
     except Exception:  # of a metaclass that cannot be asked
         return NOTHING_REACHED, frozenset()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from typing import Any, Tuple
 
+from nbdag.portable.buffers import copies_on_write
 from nbdag.portable.codecs.moments import portable_zone
 from nbdag.portable.encoder import GroupEncoder
 
@@ -78,19 +79,12 @@ def _reduce_block(block: Any, encoder: GroupEncoder) -> Any:
 
 def _values_of(block: Any, encoder: GroupEncoder) -> Any:
     values = block.values
-    if type(values) is not sys.modules["numpy"].ndarray or not _copies_on_write() or not block.refs.has_reference():
+    if type(values) is not sys.modules["numpy"].ndarray or not copies_on_write() or not block.refs.has_reference():
         return values
     values = values.view()
     encoder.kept.append(values)
     encoder.private.add(id(values))
     return values
-
-
-def _copies_on_write() -> bool:
-    pandas: Any = sys.modules["pandas"]
-    if int(pandas.__version__.partition(".")[0]) >= 3:
-        return True
-    return bool(pandas.__version__.startswith("2.") and pandas.get_option("mode.copy_on_write") is True)
 
 
 def _reduce_categorical(array: Any, encoder: GroupEncoder) -> Any:

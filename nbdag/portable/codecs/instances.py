@@ -17,8 +17,9 @@ import copyreg
 import sys
 from typing import Any
 
-from nbdag.portable.encoder import GroupEncoder
+from nbdag.portable.encoder import GroupEncoder, StandIn
 from nbdag.portable.objects import (
+    base_labels,
     class_namespace,
     has_instance_dict,
     instance_dict,
@@ -27,6 +28,7 @@ from nbdag.portable.objects import (
     mro_of,
     slot_descriptors,
 )
+from nbdag.portable.whole import attributes_of, attributes_to_set_again, is_taken_whole, styles_of
 
 LOSING_STATE = {("sklearn.utils._bunch", "Bunch")}
 """Classes of libraries whose ``__setstate__`` throws the attributes of instances away."""
@@ -38,6 +40,13 @@ def choose_instance_codec(kind: type, encoder: GroupEncoder) -> Any:
         return None
     if issubclass(kind, BaseException):
         return _reduce_exception
+    if is_taken_whole(kind):
+        labels = base_labels(kind)
+        if "holoviews.LabelledData" in labels:
+            return _reduce_styled
+        return _reduce_environment if labels[0] == "patsy.EvalEnvironment" else _reduce_raw
+    if "nengo.Simulator" in base_labels(kind):
+        return _reduce_and_set_again
     if kind.__reduce_ex__ is not object.__reduce_ex__ or kind.__reduce__ is not object.__reduce__:
         return None
     if _watches_attributes(kind) and (is_session_class(kind) or _asks_for_ever(kind)):
@@ -76,23 +85,48 @@ def _asks_for_ever(kind: type) -> bool:
     return False
 
 
+class _Globals(StandIn):
+    """Stands for the session's own namespace, which is no value of it."""
+
+    def reduce(self, encoder: GroupEncoder) -> Any:
+        return encoder.restorer("globals"), ()
+
+
+def _reduce_environment(value: Any, encoder: GroupEncoder) -> Any:
+    """Where patsy looks for the names of a formula: dicts of names, of which one may be the session's namespace."""
+    attributes = dict(instance_dict(value) or {})
+    found = [_Globals() if one is encoder.namespace else one for one in attributes.get("_namespaces", ())]
+    attributes["_namespaces"] = found
+    encoder.kept.append(found)
+    return encoder.restorer("raw_instance"), (type(value),), attributes
+
+
 def _reduce_raw(value: Any, encoder: GroupEncoder) -> Any:
     kind = type(value)
-    slots = {}
-    for name, descriptor in slot_descriptors(kind):
-        try:
-            slots[name] = descriptor.__get__(value, kind)
-        except AttributeError:
-            continue
+    attributes, slots = attributes_of(value)
     bases = mro_of(kind)
     items = list(list.__iter__(value)) if list in bases else None
     pairs = list(dict.items(value)) if dict in bases else None
-    state = (instance_dict(value), slots, items, pairs)
+    state = (attributes, slots, items, pairs)
     make, arguments = encoder.restorer("raw_instance"), (kind,)
-    if encoder.options.get("flat"):
+    hashed: Any = kind.__hash__
+    if encoder.options.get("flat") and hashed in (None, object.__hash__):
         encoder.finish_later("raw_state", value, state)
         return make, arguments
     return make, arguments, state, None, None, encoder.restorer("raw_state")
+
+
+def _reduce_and_set_again(value: Any, encoder: GroupEncoder) -> Any:
+    encoder.finish_later("additions", value, attributes_to_set_again(value))
+    return NotImplemented
+
+
+def _reduce_styled(value: Any, encoder: GroupEncoder) -> Any:
+    """A plot of holoviews, with the options that ``.opts()`` gave it: they are in a table of the library."""
+    options = styles_of(value)
+    if options:
+        encoder.finish_later("styles", value, (instance_dict(value)["_id"], options))  # type: ignore[index]
+    return _reduce_raw(value, encoder)
 
 
 def _reduce_exception(value: Any, encoder: GroupEncoder) -> Any:

@@ -40,6 +40,11 @@ def restore_main_module() -> Any:
     return sys.modules["__main__"]
 
 
+def restore_globals(loading: Any) -> Any:
+    """The namespace of the session, which a library keeps to look names up in."""
+    return loading.namespace
+
+
 def restore_cell() -> Any:
     """An empty closure cell; :func:`restore_cell_contents` fills it last of all."""
     import types

@@ -158,6 +158,21 @@ def restore_shared_dict(value: Any, state: Any) -> None:
     object.__setattr__(value, "__dict__", state)
 
 
+def restore_styles(value: Any, state: Any) -> None:
+    """Have holoviews know the options of a plot, by the number they had or, if others have that, by a new one."""
+    import sys
+
+    module: Any = sys.modules["holoviews.core.options"]
+    number, options = state
+    known = module.Store._custom_options
+    if any(known.get(backend, {}).get(number, tree) is not tree for backend, tree in options.items()):
+        number = max([module.StoreOptions.id_offset()] + [taken + 1 for trees in known.values() for taken in trees])
+    for backend, tree in options.items():
+        known.setdefault(backend, {})[number] = tree
+    object.__getattribute__(value, "__dict__")["_id"] = None  # the setter throws the options of an old number away
+    value.id = number
+
+
 def restore_additions(value: Any, added: Any) -> None:
     """Attributes that the class's own pickle does not keep."""
     if hasattr(value, "__dict__"):  # not where it comes back as another type, as a mapped array does

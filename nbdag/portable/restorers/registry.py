@@ -30,6 +30,7 @@ from nbdag.portable.restorers.definitions import (
     restore_enum_class,
     restore_function,
     restore_function_state,
+    restore_globals,
     restore_library_function,
     restore_main_module,
     restore_module,
@@ -103,6 +104,7 @@ from nbdag.portable.restorers.plain import (
     restore_rest,
     restore_shared_dict,
     restore_state,
+    restore_styles,
     restore_weakref,
 )
 from nbdag.portable.restorers.quantities import restore_quantity
@@ -208,6 +210,7 @@ RESTORERS: Dict[str, Callable[..., Any]] = {
     "sparse": restore_sparse,
     "sparse_column": restore_sparse_column,
     "state": restore_state,
+    "styles": restore_styles,
     "stream": restore_stream,
     "string_array": restore_string_array,
     "tensor_state": restore_tensor_state,
@@ -223,6 +226,7 @@ RESTORERS: Dict[str, Callable[..., Any]] = {
 NAMESPACE_RESTORERS: Dict[str, Callable[..., Any]] = {
     "file_mapping": restore_file_mapping,
     "function": restore_function,
+    "globals": restore_globals,
     "named": restore_named,
     "picture_state": restore_picture_state,
     "quantity": restore_quantity,

@@ -1,0 +1,238 @@
+"""What a library's own pickle leaves out or copies is the session's all the same; else the proof sees it."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nbdag.portable import witness
+from nbdag.portable.digest import digest
+from nbdag.portable.fingerprint import fingerprint
+from nbdag.replay.verify import DETACHED, DIFFERENT, IDENTICAL, Testimony, compare
+from tests.portable.session import Session
+
+
+@pytest.fixture
+def library() -> Iterator[types.ModuleType]:
+    """A module that no list knows, with a class that leaves out ``link`` where it is pickled."""
+    module = types.ModuleType("somelib")
+    sys.modules["somelib"] = module
+    exec(
+        "class Keeper:\n"
+        "    def __init__(self, kept, link): self.kept, self.link, self._cache, self.made = kept, link, {1: 2}, 7.5\n"
+        "    def __getstate__(self): return {'kept': self.kept, '_cache': {}, 'made': None}\n"
+        "    def __setstate__(self, state): self.__dict__.update(state, link=list(state['kept']))\n",
+        module.__dict__,
+    )
+    yield module
+    del sys.modules["somelib"]
+
+
+# ------------------------------------------------------------------------------------------------ stored whole
+
+
+def test_a_polynomial_goes_on_sharing_its_coefficients(tmp_path: Path) -> None:
+    session = Session().run("from numpy.polynomial import Polynomial", "p = Polynomial([1.0, 2.0]); c = p.coef")
+    after = session.move(tmp_path, "p c")
+    assert after["p"].coef is after["c"] and after["p"](3) == 7.0
+    assert sorted(vars(after["p"])) == sorted(vars(session["p"]))  # and no domain of its own
+    assert after["p"].domain is type(after["p"]).domain
+
+
+FORMULA = """
+import numpy as np
+from statsmodels.formula.api import ols
+x = np.linspace(0, 20, 50); y = 5 + 0.5 * x + 0.1 * np.cos(99 * x)
+def bent(values): return values ** 2
+data = {"x": x, "y": y}
+"""
+
+
+def environments(result: object) -> list[dict[str, object]]:
+    """The names that patsy keeps for the factors of a model."""
+    data = result.model.data  # type: ignore[attr-defined]
+    spec = getattr(data, "model_spec", None) or data.design_info
+    return [space for info in spec.factor_infos.values() for space in info.state["eval_env"]._namespaces]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_formula_keeps_the_arrays_of_the_session(tmp_path: Path) -> None:
+    pytest.importorskip("statsmodels")
+    session = Session().run(FORMULA, "res = ols('y ~ x + bent(x)', data=data).fit()")
+    first = digest(session["res"], session.namespace)
+    after = session.move(tmp_path, "res x y data", "def bent(values): return values ** 2", "bent")
+    held = [space["x"] for space in environments(after["res"]) if "x" in space]
+    assert held and all(one is after["x"] for one in held)
+    assert {id(space["bent"]) for space in environments(after["res"]) if "bent" in space} == {id(after["bent"])}
+    assert digest(after["res"], after.namespace) == first
+    session.run("said = list(res.predict({'x': x[:3]}))")
+    after.run("said = list(res.predict({'x': x[:3]}))")
+    assert after["said"] == session["said"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_proof_sees_a_formula_that_holds_a_copy(tmp_path: Path) -> None:
+    pytest.importorskip("statsmodels")
+    session = Session().run(FORMULA, "res = ols('y ~ x', data=data).fit()")
+    first = digest(session["res"], session.namespace)
+    for space in environments(session["res"]):
+        if "x" in space:
+            space["x"] = space["x"].copy()  # type: ignore[attr-defined]
+    assert digest(session["res"], session.namespace) != first
+
+
+def test_the_names_of_a_formula_may_be_the_session_itself(tmp_path: Path) -> None:
+    pytest.importorskip("patsy")
+    session = Session().run("import patsy", "x = [1, 2]; e = patsy.EvalEnvironment.capture()")
+    after = session.move(tmp_path, "e")
+    assert all(space is after.namespace for space in after["e"]._namespaces) and len(after["e"]._namespaces) == 2
+
+
+COUNTS = """
+import numpy as np, statsmodels.api as sm
+g = np.random.default_rng(0); X = sm.add_constant(g.normal(size=(200, 2)))
+y = g.poisson(np.exp(0.3 + 0.2 * X[:, 1]))
+res = sm.NegativeBinomial(y, X).fit(disp=0); m = res.model
+"""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_fitted_model_of_counts_is_as_it_was_and_saving_changes_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("statsmodels")
+    session = Session().run(COUNTS)
+    before = dict(session["res"].mle_settings)
+    assert before["callback"] is not None
+    after = session.move(tmp_path, "res m")
+    digest(session["res"], session.namespace)
+    assert session["res"].mle_settings == before
+    assert (after["m"]._transparams, session["m"]._transparams) == (False, False)
+    assert after["res"].model is after["m"] and callable(after["m"].score) and after["m"].score.__self__ is after["m"]
+
+
+def test_a_memory_of_joblib_knows_when_it_was_made(tmp_path: Path) -> None:
+    pytest.importorskip("joblib")
+    session = Session().run("import joblib; m = joblib.Memory(None)")
+    assert session.move(tmp_path, "m")["m"].timestamp == session["m"].timestamp
+
+
+def test_a_class_of_the_notebook_has_the_last_word(tmp_path: Path) -> None:
+    cell = (
+        "from numpy.polynomial import Polynomial\n"
+        "class Own(Polynomial):\n    def __getstate__(self): return {'coef': self.coef * 2}"
+    )
+    session = Session().run(cell, "p = Own([1.0, 2.0])")
+    assert list(session.move(tmp_path, "p", cell, "Own")["p"].coef) == [2.0, 4.0]
+
+
+HOLOVIEWS = """
+class LabelledData:
+    def __init__(self): self._id, self._pipeline = None, ["made"]
+    def __getstate__(self): return {"_id": None, "_pipeline": []}
+    @property
+    def id(self): return self._id
+    @id.setter
+    def id(self, number):
+        if self._id is not None: Store._custom_options["agg"].pop(self._id)
+        self._id = number
+class Store: _custom_options = {"agg": {}}
+class StoreOptions: id_offset = staticmethod(lambda: max(Store._custom_options["agg"], default=-1) + 1)
+"""
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_plot_keeps_its_options(tmp_path: Path, taken: bool) -> None:
+    modules = {name: types.ModuleType(name) for name in ("holoviews", "holoviews.core", "holoviews.core.options")}
+    core = modules["holoviews.core.options"]
+    exec(HOLOVIEWS, core.__dict__)
+    sys.modules.update(modules)
+    try:
+        session = Session().run("from holoviews.core.options import *", "p = LabelledData(); p.id = 0; q = p")
+        core.Store._custom_options["agg"][0] = ["red"]
+        first, index = digest(session["p"], {}), session.encode(tmp_path, "p q")
+        core.Store._custom_options["agg"] = {0: ["of another"]} if taken else {}
+        from nbdag.portable.decode import Loading
+        from tests.portable.session import as_in_bundle
+
+        after = Loading(str(tmp_path), {}).load(as_in_bundle(index))
+        assert after["p"] is after["q"] and after["p"]._pipeline == ["made"]
+        assert core.Store._custom_options["agg"][after["p"].id] == ["red"]
+        assert core.Store._custom_options["agg"].get(0) == (["of another"] if taken else ["red"])
+        assert digest(after["p"], {}) == first
+        core.Store._custom_options["agg"][after["p"].id] = ["blue"]
+        assert digest(after["p"], {}) != first
+    finally:
+        for name in modules:
+            del sys.modules[name]
+
+
+# ------------------------------------------------------------------------------------------------ rows of one table
+
+
+def test_far_rows_of_one_array_stay_parts_of_one_array(tmp_path: Path) -> None:
+    session = Session().run("import numpy as np; t = np.arange(200_000.0).reshape(200, 1000)")
+    session.run("low, high = t[4], t[190]; part = high[2:]; del t")
+    index = session.encode(tmp_path, "low high part")
+    assert sum(region.get("size", 0) or len(region["inline"]) for region in index["regions"]) < 30_000
+    after = session.move(tmp_path, "low high part")
+    for name in ("low", "high", "part"):
+        assert (after[name] == session[name]).all()
+    said = witness.testify(after.namespace, ["low", "high", "part"])
+    assert said["shared"] == [["high", "low", "part"]]
+    after["part"][0] = -1
+    assert after["high"][2] == -1 and after["low"][2] == 4002
+
+
+# ------------------------------------------------------------------------------------------------ seen by the proof
+
+
+def verdicts(before: Session, after: Session, names: list[str]) -> dict[str, str]:
+    live, there = (Testimony.parse(witness.testify(session.namespace, names)) for session in (before, after))
+    return {found.name: found.result for found in compare(live, there, names)}
+
+
+def test_what_a_pickle_leaves_out_is_seen_to_be_other(tmp_path: Path, library: types.ModuleType) -> None:
+    session = Session().run("from somelib import Keeper", "k = Keeper([1], [2])")
+    assert verdicts(session, session.move(tmp_path, "k"), ["k"]) == {"k": DIFFERENT}
+    session.run("k.link = [1]")  # what loading it makes of it
+    assert verdicts(session, session.move(tmp_path, "k"), ["k"]) == {"k": IDENTICAL}
+
+
+def test_a_link_that_is_lost_inside_a_group_is_seen(tmp_path: Path) -> None:
+    """All three are one group on both sides; ``a`` and ``c`` share a list on one side only."""
+    cell = "x, y = [1], [2]; a = [x]; b = [x, y]; c = [y]; d = [a]"
+    before = Session().run(cell + "; a.append(y)")
+    after = Session().run(cell + "; a.append([2])\nb = [a[0], y]")
+    names = ["a", "b", "c"]
+    assert [sorted(witness.testify(s.namespace, names)["shared"]) for s in (before, after)] == [[names], [names]]
+    assert verdicts(before, after, names) == {"a": DETACHED, "b": IDENTICAL, "c": DETACHED}
+    assert verdicts(before, before, names) == dict.fromkeys(names, IDENTICAL)
+
+
+# ------------------------------------------------------------------------------------------------ watched
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_looking_at_a_model_changes_nothing_and_sees_its_formula() -> None:
+    pytest.importorskip("statsmodels")
+    session = Session().run(COUNTS, FORMULA, "f = ols('y ~ x', data=data).fit(); import patsy")
+    session.run("e = patsy.EvalEnvironment.capture()")
+    looks = [[fingerprint(session[name]) for name in ("res", "f", "e")] for _ in range(2)]
+    assert looks[0] == looks[1] and session["res"].mle_settings["callback"] is not None
+    session.run("other = 5")
+    assert fingerprint(session["e"]) == looks[0][2]  # what is new in the session is no change of it
+    next(space for space in environments(session["f"]) if "x" in space)["x"] = 1
+    assert fingerprint(session["f"]) != looks[0][1]
+
+
+def test_a_frame_that_copies_on_write_shares_nothing_that_counts(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas", minversion="3")
+    assert pandas
+    cell = "import pandas as pd; df = pd.DataFrame({'a': [1.0, 2.0]}); a = df['a']; link = [df]; both = [link, a]"
+    session = Session().run(cell)
+    names = ["df", "a", "link", "both"]
+    after = session.move(tmp_path, " ".join(names))
+    assert verdicts(session, after, names) == dict.fromkeys(names, IDENTICAL)

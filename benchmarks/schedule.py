@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.peers.imports import floor_package
 from benchmarks.peers.results import rows_of
 from benchmarks.peers.systems import SYSTEMS
 
@@ -80,7 +81,7 @@ def tasks(parts: Sequence[str], rounds: int, earlier: Path, work: Path, only: st
     sessions = _sessions() if "peers" in parts else []
     for turn in range(rounds):
         for kind, name in (session for session in sessions if only in session[1]):
-            count = len(SYSTEMS) + (0 if kind == "sessions" else len({s.package for s in SYSTEMS}))
+            count = len(SYSTEMS) + (0 if kind == "sessions" else len({floor_package(s.package) for s in SYSTEMS}))
             missing = 1.0 - held.get((kind, name, turn), 0) / count
             if missing > 0.0:
                 seconds = known.get((kind, name), SECONDS[kind]) * missing

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.corpus import CACHE, HERE, tomllib
 from benchmarks.peers.environments import described_machine, install
-from benchmarks.peers.imports import floor_name
+from benchmarks.peers.imports import floor_name, floor_package
 from benchmarks.peers.link import Link
 from benchmarks.peers.measure import measure, measure_floor
 from benchmarks.peers.results import append, rows_of
@@ -105,7 +105,7 @@ def _order(systems: list[System], *, backwards: bool, floors: bool) -> list[tupl
     """The systems in turn; before the first of each environment the imports alone, for that environment."""
     turn: list[tuple[System, bool]] = []
     for system in systems:
-        if floors and all(system.package != other.package for other, _ in turn):
+        if floors and all(floor_package(system.package) != floor_package(other.package) for other, _ in turn):
             turn.append((system, True))
         turn.append((system, False))
     return turn[::-1] if backwards else turn

@@ -1,4 +1,9 @@
-"""The environments: one with the corpus's libraries for whoever needs nothing else, one for each peer that does."""
+"""The environments: one with the corpus's libraries alone, and one for each system that needs a package of its own.
+
+Where a package fits beside the libraries as they are, its environment is a copy of theirs by hard links, with the
+package in it, so that all have the same versions; ``elastic-kernel`` and ``kishu`` want other ones, and get what pip
+resolves.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -13,24 +19,56 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMON = ["dill>=0.4", "cloudpickle>=3", "ipykernel"]
+LIBRARIES = "libraries"
+RESOLVED = ("elastic-kernel", "kishu")
+"""Packages with demands on the versions of others."""
+ADDED = {"nbdag": [str(ROOT)], "dill": ["dill>=0.4"], "cloudpickle": ["cloudpickle>=3"]}
 
 
 def python_of(folder: Path, package: str) -> Path:
-    """The interpreter of the environment for ``package``, "" for the shared one."""
-    return folder / (package or "shared") / "bin" / "python"
+    """The interpreter of the environment for ``package``, "" for the libraries alone."""
+    return folder / (package or LIBRARIES) / "bin" / "python"
 
 
 def install(folder: Path, package: str, libraries: list[str]) -> str:
     """Make the environment, unless it is there; "" or why it cannot be had."""
-    where, wanted = folder / (package or "shared"), [*libraries, *([package] if package else COMMON)]
-    stamp = where / "installed.json"
-    if not stamp.exists() or json.loads(stamp.read_text(encoding="utf-8")) != wanted:
+    if package in RESOLVED:
+        return _made(folder / package, [*libraries, package])
+    base = folder / LIBRARIES
+    problem = _made(base, [*libraries, "ipykernel"])
+    if problem or not package:
+        return problem
+    if _stamp(folder / package) != [*_stamp(base), *ADDED[package]]:
+        shutil.rmtree(folder / package, ignore_errors=True)
+        shutil.copytree(base, folder / package, symlinks=True, copy_function=os.link)
+        os.unlink(folder / package / STAMP)
+        if problem := _pip(folder / package, ADDED[package]):
+            return problem
+        _write_stamp(folder / package, [*_stamp(base), *ADDED[package]])
+    return _pip(folder / package, ["--force-reinstall", "--no-deps", str(ROOT)]) if package == "nbdag" else ""
+
+
+STAMP = "installed.json"
+
+
+def _stamp(where: Path) -> list[str]:
+    try:
+        return list(json.loads((where / STAMP).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return []
+
+
+def _write_stamp(where: Path, wanted: list[str]) -> None:
+    (where / STAMP).write_text(json.dumps(wanted), encoding="utf-8")
+
+
+def _made(where: Path, wanted: list[str]) -> str:
+    if _stamp(where) != wanted:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(where)], check=True)
         if problem := _pip(where, wanted):
             return problem
-        stamp.write_text(json.dumps(wanted), encoding="utf-8")
-    return "" if package else _pip(where, [str(ROOT)]) or _pip(where, ["--force-reinstall", "--no-deps", str(ROOT)])
+        _write_stamp(where, wanted)
+    return ""
 
 
 def _pip(where: Path, words: list[str]) -> str:
@@ -52,8 +90,8 @@ def version(folder: Path, package: str, distribution: str) -> str:
 
 def described_machine(folder: Path) -> dict[str, Any]:
     """What has to be known of where and of what is measured: machine, versions, which nbdag."""
-    packages = {"elastic-kernel": "elastic-kernel", "kishu": "kishu", "nbdag": "", "dill": "", "cloudpickle": "",
-                "ipykernel": "", "IPython": "", "numpy": "", "pandas": ""}  # fmt: skip
+    packages = {package: package for package in (*RESOLVED, *ADDED)}
+    packages |= dict.fromkeys(("ipykernel", "IPython", "numpy", "pandas"), "")
     return {
         "platform": platform.platform(),
         "processor": _processor(),
@@ -69,7 +107,7 @@ def described_machine(folder: Path) -> dict[str, Any]:
 
 def digest_of_nbdag(folder: Path) -> str:
     """Of the sources of the nbdag that is installed for the kernels: rows of two of them are never in one run."""
-    return _digest(next((folder / "shared" / "lib").glob("python3.*/site-packages/nbdag"), ROOT / "nbdag"))
+    return _digest(next((folder / "nbdag" / "lib").glob("python3.*/site-packages/nbdag"), ROOT / "nbdag"))
 
 
 def _digest(package: Path) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers.environments import python_of
+from benchmarks.peers.environments import RESOLVED, python_of
 from benchmarks.peers.kernels import Kernel
 from benchmarks.peers.systems import Place, System
 from benchmarks.peers.workloads import Workload
@@ -22,9 +22,15 @@ FLOOR = "imports"
 """What rows of the floor are called; behind it, in brackets, the package whose environment it was measured in."""
 
 
+def floor_package(package: str) -> str:
+    """The environment in which the floor of the environment of ``package`` is measured: that of the libraries, where
+    these are the same ones."""
+    return package if package in RESOLVED else ""
+
+
 def floor_name(package: str) -> str:
-    """The ``system`` of rows that were measured in the environment of ``package``."""
-    return f"{FLOOR} ({package})" if package else FLOOR
+    """The ``system`` of the rows that are the floor of the environment of ``package``."""
+    return f"{FLOOR} ({package})" if floor_package(package) else FLOOR
 
 
 def import_statements(cells: Sequence[str]) -> list[str]:
@@ -58,7 +64,7 @@ def measure_imports(
 ) -> dict[str, Any]:
     """A row whose ``restore_seconds`` are those of the imports; each statement by itself, failures passed over."""
     lines = [f"try:\n    {line}\nexcept Exception:\n    pass" for line in import_statements(workload.cells)]
-    python = python_of(environments, package)
+    python = python_of(environments, floor_package(package))
     with Kernel(python, place.directory, place.home, module=system.module, variables=system.variables(place)) as kernel:
         seconds = kernel.run("\n".join(lines)).seconds if lines else 0.0
     row = {"system": floor_name(package), "kind": workload.kind, "workload": workload.name}

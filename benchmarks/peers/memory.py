@@ -87,13 +87,13 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=CACHE / "peers.jsonl")
     options = parser.parse_args()
     libraries = tomllib.loads((HERE / "corpus.toml").read_text(encoding="utf-8"))["install"]
-    if not options.installed and (problem := install(options.environments, "", libraries)):
-        sys.exit(problem)
-    python = python_of(options.environments, "")
     found: dict[str, list[str]] = {}
     for system in SYSTEMS:
         if system.name not in RESTORE:
             continue
+        if not options.installed and (problem := install(options.environments, system.package, libraries)):
+            sys.exit(problem)
+        python = python_of(options.environments, system.package)
         with tempfile.TemporaryDirectory(prefix="nbdag-memory-", dir=options.environments) as scratch:
             place = Place(*(Path(scratch) / name for name in ("work", "home", "room")), CELLS)
             for folder in (place.directory, place.home, place.room):

@@ -63,7 +63,7 @@ class System:
     """A way to get a session into another kernel; subclasses say how."""
 
     name = ""
-    package = ""  # needs an environment of its own with this; "": the environment all others share
+    package = ""  # what the environment of its kernels has beside the libraries
     module = "ipykernel_launcher"
     saves_while_running = False
 
@@ -84,6 +84,7 @@ class System:
 
 class Nbdag(System):
     name = "nbdag"
+    package = "nbdag"
     options = ""
 
     def begin(self, kernel: Kernel, place: Place) -> None:
@@ -166,6 +167,7 @@ class Kishu(System):
 
 class Dill(System):
     name = "dill"
+    package = "dill"
 
     def save(self, kernel: Kernel, place: Place) -> Saved:
         file = place.room / "session.dill"
@@ -178,6 +180,7 @@ class Dill(System):
 
 class Cloudpickle(System):
     name = "cloudpickle"
+    package = "cloudpickle"
 
     def save(self, kernel: Kernel, place: Place) -> Saved:
         file = place.room / "session.pickle"

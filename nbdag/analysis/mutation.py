@@ -10,7 +10,7 @@ reports may have happened in any statement since its last look:
 | the look at a name | the statements since the last look | verdict |
 |---|---|---|
 | changed | some may change it, by the text | those did |
-| changed | none may | all of them that could reach it did |
+| changed | none may | all of them that could reach it did, imports and plain `def`s last |
 | unchanged | - | none did, whatever the text says |
 | first look at a value made in this execution | some may change it, by the text | those did |
 | first look at a value made in this execution | none may | none did |
@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from nbdag.analysis.alignment import Unit
-from nbdag.model.facts import AccessKind
+from nbdag.model.facts import AccessKind, Statement, StatementKind
 
 
 def said_to_change(unit: Unit) -> frozenset[str]:
@@ -41,6 +41,21 @@ def said_to_bind(unit: Unit) -> frozenset[str]:
     """Names that the text of ``unit`` binds or may bind."""
     return frozenset(
         access.name for access in unit.statement.accesses if access.kind is AccessKind.BIND and not access.deferred
+    )
+
+
+def only_makes_names(statement: Statement) -> bool:
+    """Whether it gets at no value of the session: an import, or a function without decorators and defaults.
+
+    The recorder lays a look that it put off on all statements since. Definitions are replayed in any case, and must not
+    need all that; nor is a change lost if it was an import after all (of a module that knows the same object).
+    """
+    immediate = (access for access in statement.accesses if not access.deferred)
+    return (
+        statement.kind in (StatementKind.FUNCTION, StatementKind.IMPORT)
+        and not statement.opaque
+        and not statement.effects
+        and all(access.kind is AccessKind.BIND for access in immediate)
     )
 
 
@@ -58,7 +73,7 @@ def changed_in_place(units: Sequence[Unit], linked: Mapping[str, frozenset[str]]
         suspects = list(suspects)
         guilty = [index for index in suspects if name in said[index] or units[index].statement.opaque]
         if not guilty and sure:
-            guilty = suspects
+            guilty = [index for index in suspects if not only_makes_names(units[index].statement)] or suspects
         for index in guilty:
             changed[index].add(name)
 

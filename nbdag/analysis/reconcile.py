@@ -29,7 +29,7 @@ from nbdag.analysis.disagreement import disagreements, plain_names
 from nbdag.analysis.future import FUTURE, has_annotations
 from nbdag.analysis.hazards import DigestOfFile, hazards_of, sha256_of_file
 from nbdag.analysis.magic_table import SCRIPT_GLOBALS
-from nbdag.analysis.mutation import changed_in_place, said_to_bind
+from nbdag.analysis.mutation import changed_in_place, only_makes_names, said_to_bind
 from nbdag.analysis.patches import (
     CAPTURED_OPTIONS,
     asks_ipython,
@@ -387,6 +387,8 @@ def _deleted(unit: Unit, bound: frozenset[str]) -> frozenset[str]:
 def _read(unit: Unit, siblings: Sequence[Statement]) -> frozenset[str]:
     said = _names(unit, AccessKind.READ) | _names(unit, AccessKind.MUTATE) | _names(unit, AccessKind.DELETE)
     if unit.run is None:
+        return said
+    if only_makes_names(unit.statement):
         return said
     # The recorder followed the objects themselves: an alias that the text allows and it did not reach is none.
     # What functions mention that did not start counts as read, not as changed: a library may have looked into them.

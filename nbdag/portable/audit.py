@@ -81,6 +81,7 @@ class Listener:
         self.ours: Callable[[str, Tuple[Any, ...]], None] = self.hear  # one bound method, comparable by identity
         self.library_prefixes = library_prefixes()
         self.own_reads = 0  # bytes that digesting read
+        self.stood = 0  # what the process had read at the last question, those left out
         self.counter = ReadCounter()
         self.opened: Set[str] = set()  # files of the session that were heard of; whoever holds one may read on
         self.positions: Dict[str, int] = {}  # descriptor and path of such a file -> where it stood at the last question
@@ -110,13 +111,16 @@ class Listener:
         finally:
             self.muted.discard(thread)
 
-    def mark(self) -> Tuple[int, int]:
-        """A point in time to ask :meth:`since` for."""
+    def mark(self, at_once: bool = False) -> Tuple[int, int]:
+        """A point in time to ask :meth:`since` for; ``at_once``: only our own work came since that was asked last."""
+        if at_once:
+            return len(self.heard), self.stood
         return len(self.heard), self.counter.bytes_read() - self.own_reads
 
     def since(self, mark: Tuple[int, int]) -> Tuple[List[Heard], int]:
         """What was heard since a mark, and how many bytes the process read."""
-        return self.heard[mark[0] :], max(0, self.counter.bytes_read() - self.own_reads - mark[1])
+        self.stood = self.counter.bytes_read() - self.own_reads
+        return self.heard[mark[0] :], max(0, self.stood - mark[1])
 
     def hear(self, event: str, arguments: Tuple[Any, ...]) -> None:
         """Called by the interpreter in the middle of the user's code: quick, and never raises."""
@@ -251,6 +255,8 @@ def sort_out(heard: List[Heard], read: int, listener: Listener) -> Tuple[List[Di
 
     A file counts once per way of use. Reads that no opened file explains give the effect ``file-read`` without a file.
     """
+    if not heard and (listener.drew_text() or read <= UNEXPLAINED_LIMIT):  # most statements
+        return [], []
     files: Dict[Tuple[str, str], Dict[str, Any]] = {}
     effects: Set[str] = set()
     explained, limit = 0, UNEXPLAINED_LIMIT
@@ -284,7 +290,7 @@ def sort_out(heard: List[Heard], read: int, listener: Listener) -> Tuple[List[Di
                     "path": path, "absolute": absolute, "mode": way, "size": max(size, 0), "digest": digest,
                 }  # fmt: skip
     # One letter may take matplotlib 80 KB: what text takes says nothing of other files.
-    unknown = listener.drew_text() or bool(effects & {"process", "network"})
+    unknown = (bool(heard) and listener.drew_text()) or bool(effects & {"process", "network"})
     unexplained = 0 if unknown else read - explained
     if unexplained > limit and any(file_size(path) >= 0 for path in of_libraries):  # asked for only where it matters
         limit = IMPORTING_LIMIT

@@ -15,6 +15,7 @@ SHARE = 0.006  # of the session's own time: with what a statement costs in any c
 INITIAL = 0.004  # seconds that a session begins with
 MOST_SAVED = 1.0  # seconds that can be saved up: no pause of ours is longer than that
 MOST_OWED = 0.05  # seconds that fixed costs may run into debt: small cells do not rule out looking for ever
+HURRIED_FROM = 0.025  # of those seconds: the first statements of a session are told apart exactly
 UNKNOWN_PRICE = 0.0005  # seconds that a value is guessed to take which is not small and was never looked at
 SMALL_PRICE = 0.0001  # seconds below which a look is small, and never put off
 
@@ -30,6 +31,11 @@ class Budget:
     @property
     def unlimited(self) -> bool:
         return self.share is None
+
+    @property
+    def hurried(self) -> bool:
+        """Whether so much is owed that even small values are looked at once an execution (``later.py``)."""
+        return self.share is not None and self.left <= -HURRIED_FROM
 
     def earn(self, seconds: float) -> None:
         """The session's own code has run for this long."""

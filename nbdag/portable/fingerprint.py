@@ -23,7 +23,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from nbdag.portable.buffers import feed_array, hash_atoms
 from nbdag.portable.hashing import new_state_hash
-from nbdag.portable.objects import ATOM_TYPES, CollectorPaused, class_module, class_qualname, is_heap_type, only_atoms
+from nbdag.portable.objects import ATOM_TYPES, CollectorPaused, class_module, class_qualname, is_plain_array, only_atoms
 from nbdag.portable.states import SMALL_ARRAY, StateReducer
 
 # Above this a chain could overflow the C stack: before Python 3.12 the recursion limit is all that stops C code too.
@@ -154,13 +154,6 @@ def _fingerprint(value: Any, patience: Optional[Patience]) -> Fingerprint:
 
 
 _FLAT_CONTAINERS = frozenset([list, tuple, set, frozenset, dict])
-
-
-def is_plain_array(value: Any, kind: type) -> bool:
-    """Whether the value is an ``ndarray`` itself, of numbers: half of all looks in notebooks that compute."""
-    if is_heap_type(kind) or class_qualname(kind) != "ndarray" or class_module(kind) != "numpy":
-        return False
-    return not value.dtype.hasobject
 
 
 def _hash_array(array: Any, patience: Optional[Patience]) -> Fingerprint:

@@ -13,9 +13,9 @@ import itertools
 import os
 import sys
 import types
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Set, Tuple, Union
 
-from nbdag.portable.objects import ATOM_TYPES, SESSION_MODULE, class_module, class_namespace
+from nbdag.portable.objects import ATOM_TYPES, SESSION_MODULE, class_module, class_namespace, ids_of
 
 _OWN_MODULE = type.__dict__["__module__"]
 
@@ -34,13 +34,13 @@ class ForeignGlobals:
     the user's own files: what they hold can be session state.
     """
 
-    __slots__ = ("_packages", "_scanned", "_waiting", "places")
+    __slots__ = ("_covered", "_scanned", "places")
 
     def __init__(self) -> None:
-        self.places: Dict[int, Tuple[str, str, str]] = {}  # id -> module, class or "", attribute (or what it holds)
+        # id -> module, class or "", attribute (or what it holds); the module alone for its namespace
+        self.places: Dict[int, Union[str, Tuple[str, str, str]]] = {}
         self._scanned: Dict[str, int] = {}  # module -> number of its attributes when it was scanned or set to wait
-        self._packages: Set[str] = set(EVERYWHERE)
-        self._waiting: Dict[str, Set[str]] = {}  # package that no walk has met an object of -> its modules
+        self._covered: Set[str] = set(EVERYWHERE)  # packages and modules that walks have met objects of
 
     def refresh(self, newest: Optional[int] = None) -> None:
         """Looks at modules that came or grew since the last call; those of packages not covered have to wait.
@@ -49,35 +49,53 @@ class ForeignGlobals:
         """
         for attribute in STREAMS:  # put in place of each other without the module growing
             self.places[id(getattr(sys, attribute, None))] = ("sys", "", attribute)
+        scanned, names, namespaces = self._scanned, [], []
         for name in list(sys.modules) if newest is None else list(itertools.islice(reversed(sys.modules), newest)):
             try:
                 module = sys.modules[name]
                 if not isinstance(module, types.ModuleType):
                     continue
                 namespace: Dict[str, Any] = object.__getattribute__(module, "__dict__")
-                size = len(namespace)
-                if self._scanned.get(name) != size:
-                    self._scanned[name] = size
-                    self.places[id(namespace)] = (name, "", "__dict__")
-                    package = name.partition(".")[0]
-                    if package in self._packages:
-                        self._scan_module(name)
-                    else:
-                        self._waiting.setdefault(package, set()).add(name)
             except Exception:  # a module that is being imported by another thread
                 continue
+            size = len(namespace)
+            if scanned.get(name) != size:
+                scanned[name] = size
+                names.append(name)
+                namespaces.append(namespace)
+        self.places.update(zip(ids_of(namespaces), names))  # noqa: B905 (Python 3.8)
+        beginnings = tuple(name + "." for name in self._covered if "." not in name)
+        for name in names:
+            if name in self._covered or name.startswith(beginnings):
+                self._scan_module(name)
 
     def cover(self, packages: Iterable[str]) -> None:
         """From now on the index has what the modules of these packages hold."""
         for package in packages:
-            if package not in self._packages:
-                self._packages.add(package)
-                for name in self._waiting.pop(package, ()):
+            if package not in self._covered:
+                beginning = package + "."
+                for name in list(self._scanned):
+                    if (name == package or name.startswith(beginning)) and name not in self._covered:
+                        self._scan_module(name)
+                self._covered.add(package)
+
+    def cover_modules(self, modules: Iterable[str]) -> None:
+        """The same for single modules: most objects that modules hold are of the classes made there."""
+        for name in modules:
+            if name not in self._covered:
+                if name.partition(".")[0] not in self._covered and name in self._scanned:
                     self._scan_module(name)
+                self._covered.add(name)
 
     def cover_all(self) -> None:
         """The same for all packages."""
-        self.cover(list(self._waiting))
+        self.cover({name.partition(".")[0] for name in list(self._scanned)} - self._covered)
+
+    def cover_packages_met(self) -> bool:
+        """Cover whole packages where single modules are covered; whether there were any."""
+        missing = {name.partition(".")[0] for name in self._covered} - self._covered
+        self.cover(missing)
+        return bool(missing)
 
     def _scan_module(self, name: str) -> None:
         module = sys.modules.get(name)
@@ -127,11 +145,11 @@ class ForeignGlobals:
         place = self.places.get(id(obj))
         if place is None:
             return False
-        module, owner, attribute = place
         try:
+            if isinstance(place, str):
+                return object.__getattribute__(sys.modules[place], "__dict__") is obj
+            module, owner, attribute = place
             namespace: Mapping[str, Any] = object.__getattribute__(sys.modules[module], "__dict__")
-            if attribute == "__dict__" and not owner:
-                return namespace is obj
             if owner:
                 namespace = class_namespace(namespace[owner])
             value = namespace[attribute]
@@ -186,10 +204,12 @@ def _is_library(namespace: Dict[str, Any]) -> bool:
 _FOREIGN_GLOBALS = ForeignGlobals()
 _REFRESHED = [0, -1]  # calls since the last refresh, number of modules then
 REFRESH_SELDOM = [False]  # while the recorder's hooks run
+MODULES_ONLY = [False]  # while they run and have little time: to index one package takes up to 12 ms
 
 
-def foreign_globals(packages: Iterable[str]) -> ForeignGlobals:
-    """The one index of this process, brought up to date, with what these packages hold; outside of hooks, all packages.
+def foreign_globals(modules: Iterable[str]) -> ForeignGlobals:
+    """The one index of this process, brought up to date, with what the packages of these modules hold; outside of
+    hooks, all packages.
 
     0.1 ms when nothing is new.
     """
@@ -205,7 +225,20 @@ def foreign_globals(packages: Iterable[str]) -> ForeignGlobals:
         _REFRESHED[1] = count
         _FOREIGN_GLOBALS.refresh(came)
     if REFRESH_SELDOM[0]:
-        _FOREIGN_GLOBALS.cover(packages)
+        cover_modules(_FOREIGN_GLOBALS, modules)
     else:
         _FOREIGN_GLOBALS.cover_all()
     return _FOREIGN_GLOBALS
+
+
+def cover_modules(index: ForeignGlobals, modules: Iterable[str]) -> None:
+    """A walk has met objects of classes of these modules."""
+    if MODULES_ONLY[0]:
+        index.cover_modules(modules)
+    else:
+        index.cover({name.partition(".")[0] for name in modules})
+
+
+def cover_packages_met() -> bool:
+    """Index the whole packages of which walks have met objects; whether there was anything to do."""
+    return _FOREIGN_GLOBALS.cover_packages_met()

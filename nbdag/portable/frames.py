@@ -49,6 +49,7 @@ class OpenStatement:
         self.reachable = self.reached  # `reached` before it was cut down to what the functions touched that ran
         self.watched: Optional[Watched] = None
         self.mentioned = reach.mentioned
+        self.through: Set[str] = set()  # of the names, those through which code may get at more than is linked to them
         self.before = before
         self.plain_before: Dict[str, Any] = {}  # what tells the plain values of names that functions may rebind
         self.could_draw = code.calls
@@ -76,12 +77,15 @@ class Frame:
         self.execution_count: Optional[int] = None
         self.open: Optional[OpenStatement] = None
         self.statements: List[Record] = []
+        self.ways_in: List[Set[str]] = []  # ``through`` of each
         self.count = 0  # statements begun
         self.names_at_start: Container[str] = ()
         self.first_bound: Dict[str, int] = {}  # index in `statements` of the first binding of a new name
         self.bound: Set[str] = set()
         self.never_looked_at: Dict[str, Set[str]] = {}  # new values too dear for it -> what was at hand with them
         self.pending: Set[str] = set()  # reached, and not looked at since
+        self.later: List[Any] = []  # Later, of statements after which small values were not looked at
+        self.unsettled: Set[str] = set()  # names of those that changed, or that nobody can look at any more
         self.looked_at: Dict[str, int] = {}  # name -> index of the statement after which it was looked at last
 
     def describe(self, info: Any) -> None:

@@ -9,8 +9,9 @@ all that they reached.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, FrozenSet, Iterable, List, Set
+from typing import Callable, Dict, FrozenSet, Iterable, List, Optional, Set
 
+_NO_NAMES: FrozenSet[str] = frozenset()
 MOST_CLOUDS = 32  # more are merged: coarser, and as fast
 
 
@@ -69,23 +70,44 @@ class Haze:
             if not hazy.isdisjoint(cloud.hazy):
                 cloud.others.update(name for name in names if name not in cloud.hazy and may_share(name, cloud))
 
-    def closure(self, names: Iterable[str], linked: Dict[str, FrozenSet[str]]) -> Set[str]:
-        """The names, what is ``linked`` to them, and what may be linked to them: all of that again and again."""
+    def closure(
+        self, names: Iterable[str], linked: Dict[str, FrozenSet[str]], through: Optional[Set[str]] = None
+    ) -> Set[str]:
+        """The names, what is ``linked`` to them, and what may be linked to them: all of that again and again.
+
+        ``through``: those of the names through which code may get at more than is linked to them, None for all. From
+        the others it goes on to hazy names, which may share what they share, and not from there to the rest of a cloud.
+
+            big = [xs, ys]      too dear to look at
+            xs.append(1)        changes big, and cannot get at ys
+        """
         closed: Set[str] = set(names)
-        todo = list(closed)
+        for name in list(closed):
+            closed |= linked.get(name, _NO_NAMES)
+        todo = list(closed if through is None else closed & through)
+        entered = set(todo)
         ahead = list(self.clouds)
         while todo:
             name = todo.pop()
-            fresh = set(linked.get(name, ()))
+            fresh = set(linked.get(name, _NO_NAMES))
             for cloud in list(ahead):
                 if name in cloud.hazy:
                     fresh |= cloud.hazy | cloud.others
                     ahead.remove(cloud)
                 elif name in cloud.others:
                     fresh |= cloud.hazy
-            fresh -= closed
-            closed |= fresh
+            fresh -= entered
+            entered |= fresh
             todo += fresh
+        closed |= entered
+        grown = True
+        while grown and ahead:
+            grown = False
+            for cloud in list(ahead):
+                if not (closed.isdisjoint(cloud.hazy) and closed.isdisjoint(cloud.others)):
+                    ahead.remove(cloud)
+                    grown = grown or not closed >= cloud.hazy
+                    closed |= cloud.hazy
         return closed
 
     def lift(self, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import types
 import weakref
-from typing import Dict
+from typing import Any, Dict, FrozenSet, Tuple
 
 from nbdag.portable.objects import (
     ATOM_TYPES,
@@ -100,6 +100,7 @@ _NEUTRAL_PACKAGES = frozenset(
 )
 
 _KINDS_FOR_EVER: Dict[type, int] = {}  # only of static types: they live as long as the process
+_KINDS: Dict[int, Tuple[Any, int, FrozenSet[str]]] = {}  # by address, of a library's classes as long as they live
 
 
 def kind_of(cls: type) -> int:
@@ -107,10 +108,37 @@ def kind_of(cls: type) -> int:
     if known is None:
         known = _KINDS_FOR_EVER.get(cls)
     if known is None:
+        entry = _KINDS.get(id(cls))
+        if entry is not None and entry[0]() is cls:
+            return entry[1]
         known = _classify(cls)
         if not is_heap_type(cls):
             _KINDS_FOR_EVER[cls] = known
+        elif not depends_on_session(cls):  # one of the session's may change its bases
+            key = id(cls)
+
+            def forget(reference: Any) -> None:
+                entry = _KINDS.get(key)
+                if entry is not None and entry[0] is reference:
+                    del _KINDS[key]
+
+            modules = frozenset(map(class_module, mro_of(cls))) if known == REACH_FOREIGN else frozenset()
+            _KINDS[key] = (weakref.ref(cls, forget), known, modules)
     return known
+
+
+def depends_on_session(cls: type) -> bool:
+    """Whether the class or one of its bases is of the session; remembered of a library's as long as they live."""
+    entry = _KINDS.get(id(cls))
+    if entry is not None and entry[0]() is cls:
+        return False
+    return any(is_session_class(base) for base in mro_of(cls))
+
+
+def modules_behind(cls: type) -> FrozenSet[str]:
+    """The modules that a class of kind REACH_FOREIGN and its bases come from."""
+    entry = _KINDS.get(id(cls))
+    return entry[2] if entry is not None and entry[0]() is cls else frozenset(map(class_module, mro_of(cls)))
 
 
 def _classify(cls: type) -> int:

@@ -3,6 +3,7 @@
     value                         after each statement that reached it      at the end of the execution
     plain (number, text ...)      identity only                             -
     small                         fingerprint                               again if it was bound here or links changed
+    small, the share is used up   "unseen"                                  fingerprint (``later.py``)
     large, or new and unknown     "unseen"                                  fingerprint, or put off
     without a fingerprint         changed                                   -
 
@@ -19,6 +20,7 @@ from typing import Any, Collection, Dict, Iterable, List, Mapping, Optional, Set
 
 from nbdag.portable.fingerprint import Patience, TookTooLong
 from nbdag.portable.frames import Frame, OpenStatement, Record
+from nbdag.portable.later import Later, explain, note_unsettled, retrace
 from nbdag.portable.objects import class_module
 from nbdag.portable.reach import Reacher, can_change
 from nbdag.portable.snapshot import Snapshot
@@ -49,16 +51,18 @@ def statement_look(
     bound |= {name for name, told in plain.items() if told != statement.plain_before[name]}
     reached = statement.reached
     suspect = reached.union(name for name in statement.late_stores if name in before)
+    hurried = watch.budget.hurried
     changed: Set[str] = set()
     unseen: Set[str] = set()
+    later: Set[str] = set()  # of those unseen, small values that are looked at for sure when the execution ends
     unknown: List[str] = []  # new values that are too dear to look at now
 
     for name in moved + deleted:
         # big = Big(xs); big.fill(); del big        nobody looked at big, so nobody knows that it could get at xs
         frame.pending |= frame.never_looked_at.pop(name, set())
-    for name, at_hand in frame.never_looked_at.items():
+    for name, with_it in frame.never_looked_at.items():
         if name in reached:
-            at_hand |= reached
+            with_it |= reached
     watch.forget(moved + deleted)
     for name in moved:
         if can_change(items[name]):
@@ -80,6 +84,9 @@ def statement_look(
             changed.add(name)  # as always: looking again would not tell
         elif watch.prints[name] is not None and not watch.is_small(name):
             unseen.add(name)
+        elif hurried and watch.prints[name] is not None and name not in bound and name not in watch.haze:
+            unseen.add(name)
+            later.add(name)
         else:
             differs = watch.look_small(name, items[name])
             if differs is None:
@@ -89,35 +96,45 @@ def statement_look(
             if differs:
                 changed.add(name)
     changed |= joined_by_equals(watch, reacher, items, (suspect - bound - unseen).difference(changed), reached | bound)
-    changed_nothing = not watch.budget.unlimited and is_as_it_was(watch, reacher, statement, items, changed | unseen)
+    changed_nothing = not watch.budget.unlimited and is_as_it_was(
+        watch, reacher, statement, items, (changed | unseen) - later
+    )
     changed |= {name for name in statement.changed_inside if name in items and name not in bound}
-    changed = {name for name in watch.link_closure(changed) if name in items}
+    changed = {name for name in watch.link_closure(changed, statement.through) if name in items}
 
+    if frame.later:
+        note_unsettled(frame, changed.union(moved, deleted))
     reacher.forget(deleted)
     reacher.taint_with(unseen, statement.code, statement.reachable)
     renewed = (changed | bound) - unseen
     hazy: List[str] = []
     spared: Set[str] = set()  # hazy names into whose values the statement surely put nothing
     if not watch.budget.unlimited:
-        hazy = [*unknown, *unseen]
+        hazy = [*unknown, *(unseen - later)]
         hazy += [
             name
             for name in renewed.difference(unknown)
             if name in items and can_change(items[name]) and watch.price(name) > max(watch.budget.left, 0.0)
         ]
         if changed_nothing:
-            at_hand = libraries_at_hand(statement, items)
+            packages = libraries_at_hand(statement, items)
             spared = {
                 name
                 for name in watch.haze.names.intersection(hazy) - bound - statement.reach.names
-                if package_of(type(items[name])) not in at_hand
+                if package_of(type(items[name])) not in packages
             }
         giving = [name for name in hazy if name not in spared]
         if giving:
             others = [name for name in reached | bound if name in items and can_share(watch, reacher, name, items)]
             watch.haze.cover(giving, statement.mentioned | reached | bound, others)
+    if later:
+        at_hand = frozenset(reached | bound)
+        frame.later.append(
+            Later(index, frozenset(later), frozenset(spared), at_hand.union(statement.mentioned), at_hand)
+        )
     renewed.difference_update(hazy)
     reacher.forget(renewed)
+    frame.ways_in.append(statement.through)
     frame.bound = (frame.bound | bound).difference(deleted)
     frame.pending = (frame.pending | unseen).difference(moved, deleted)
     watch.unlinked |= renewed
@@ -255,6 +272,8 @@ def close_look(watch: Watch, reacher: Reacher, frame: Frame, items: Items) -> No
     if watch.unlinked:
         watch.link(reacher, items, list(watch.unlinked))
     spread_links(watch, frame, items)
+    if frame.later:
+        retrace(watch, frame, items, changed, put_off)
     known = set(changed)
     also = {name for record in frame.statements for name in record["unseen"] if name in items} - looked - put_off
     if also:
@@ -271,6 +290,10 @@ def close_look(watch: Watch, reacher: Reacher, frame: Frame, items: Items) -> No
         watch.unlinked |= renewed
     if watch.unlinked:
         watch.link(reacher, items, list(watch.unlinked))
+    if watch.came_back:
+        back = watch.link_closure(watch.came_back)
+        last["put_off"] = sorted(back.intersection(items).union(last["put_off"]))
+        watch.came_back.clear()
     # What has no fingerprint counts as changed whenever it is reached.
     doubt(watch, frame, items, {name for name in put_off if watch.prints.get(name, last) is not None})
 
@@ -339,6 +362,7 @@ def look_at_last(
         reacher.renew(name, value, None if patience is None else lambda count: patience.check(800 * count))
     else:
         reacher.forget([name])
+    watch.came_back.discard(name)  # no statement has looked
     watch.haze.lift(name)
     watch.unlinked.add(name)
 
@@ -365,21 +389,9 @@ def spread_links(watch: Watch, frame: Frame, items: Items) -> None:
         reached = set(record["reached"])
         extra = {
             name
-            for name in watch.link_closure(reached) - reached
+            for name in watch.link_closure(reached, frame.ways_in[index]) - reached
             if name in items and frame.existed(name, index) and name not in record["bound"]
         }
         if extra:
             record["reached"] = sorted(reached | extra)
             record["unseen"] = sorted(extra.union(record["unseen"]))
-
-
-def explain(frame: Frame, changed: Iterable[str]) -> None:
-    """A change that no statement's reach explains may have happened in any statement since the name was bound."""
-    explained = {name for record in frame.statements for name in [*record["unseen"], *record["changed"]]}
-    unexplained = set(changed) - explained
-    if not unexplained:
-        return
-    for index, record in enumerate(frame.statements):
-        extra = {name for name in unexplained if frame.existed(name, index)}
-        record["reached"] = sorted(extra.union(record["reached"]))
-        record["unseen"] = sorted(extra.union(record["unseen"]))

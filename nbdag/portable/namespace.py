@@ -35,6 +35,8 @@ KERNEL_NAMES: FrozenSet[str] = word_set(
 # What IPython may have put under a name that a user could take too; then the value decides.
 CONTESTED: FrozenSet[str] = frozenset(["exit", "quit", "get_ipython", "open", "In", "Out", "_", "__", "___"])
 
+ONE_VALUE = frozenset(["exit", "quit", "get_ipython", "In", "Out"])  # of those: IPython makes it once
+
 
 class SessionNames:
     """Tells the user's names from IPython's, again and again: what was decided for good is remembered.
@@ -48,6 +50,7 @@ class SessionNames:
         self.classified: Set[str] = set()  # names of user_ns_hidden that were looked at
         self.never: Set[str] = set(KERNEL_NAMES - CONTESTED)  # names that are IPython's whatever their value
         self.by_value: Set[str] = set(CONTESTED)  # names whose value decides
+        self.kernels_own: Dict[str, Any] = {}  # IPython's own values, where the first one stays
         self.taken: FrozenSet[str] = frozenset()  # names of those that stood for something of IPython's last time
 
     def items(self) -> Dict[str, Any]:
@@ -71,9 +74,13 @@ class SessionNames:
             value = found.get(name, absent)
             if value is absent:
                 continue
-            if name in CONTESTED:
+            if value is self.kernels_own.get(name, absent):
+                taken.append(name)
+            elif name in CONTESTED:
                 if not kernel_value_replaced(self.shell, name, value, hidden, absent):
                     taken.append(name)
+                    if name in ONE_VALUE:
+                        self.kernels_own[name] = value
             elif hidden.get(name, absent) is value:
                 taken.append(name)
         if len(taken) != len(self.taken) or not self.taken.issuperset(taken):

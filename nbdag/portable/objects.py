@@ -13,7 +13,7 @@ import ctypes
 import gc
 import types
 import weakref
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
 _RAW_MRO = type.__dict__["__mro__"]
 _RAW_DICT = type.__dict__["__dict__"]
@@ -223,6 +223,44 @@ def _hidden_dict(obj: object) -> Optional[Dict[str, Any]]:
     return found if isinstance(found, dict) else None
 
 
+ADDRESS_SIZE = ctypes.sizeof(ctypes.c_void_p)
+
+
+def addresses_of(values: Tuple[Any, ...]) -> bytes:
+    """The addresses of the values, one after another: the memory of a tuple is the list of them."""
+    return ctypes.string_at(id(values) + tuple.__basicsize__, ADDRESS_SIZE * len(values))
+
+
+def addresses_by_id(values: Tuple[Any, ...]) -> bytes:
+    """The same, where a tuple is not laid out as in CPython."""
+    return b"".join(id(value).to_bytes(ADDRESS_SIZE, "little") for value in values)
+
+
+def address_reader() -> Callable[[Tuple[Any, ...]], bytes]:
+    """The faster of the two that is right in this Python."""
+    sample: Tuple[Any, ...] = (object(), 3, "x")
+    try:
+        known_layout = tuple.__basicsize__ in (3 * ADDRESS_SIZE, 4 * ADDRESS_SIZE)
+        if known_layout and addresses_of(sample) == addresses_by_id(sample):
+            return addresses_of
+    except Exception:  # no ctypes.string_at
+        pass
+    return addresses_by_id
+
+
+_READER: List[Callable[[Tuple[Any, ...]], bytes]] = []
+
+
+def ids_of(values: Iterable[Any]) -> List[int]:
+    """``id`` of each; with an audit hook in place, each call of that is a call of the hook."""
+    together = tuple(values)
+    if len(together) < 4:
+        return [id(value) for value in together]
+    if not _READER:
+        _READER.append(address_reader())
+    return memoryview(_READER[0](together)).cast("P").tolist()
+
+
 class CollectorPaused:
     """``with CollectorPaused():`` no cyclic collection: making 100,000 small tuples would start several full ones.
 
@@ -243,6 +281,13 @@ class CollectorPaused:
 def only_atoms(elements: Iterable[Any]) -> bool:
     """Whether all elements are atoms; one pass at C speed (11 ms for a million)."""
     return set(map(type, elements)) <= ATOM_TYPES
+
+
+def is_plain_array(value: Any, kind: type) -> bool:
+    """Whether the value is an ``ndarray`` itself, of numbers: half of all looks in notebooks that compute."""
+    if is_heap_type(kind) or class_qualname(kind) != "ndarray" or class_module(kind) != "numpy":
+        return False
+    return not value.dtype.hasobject
 
 
 def registered_with(cls: type) -> List[type]:

@@ -109,6 +109,7 @@ class Reacher:
         self.reaches: Dict[str, Reach] = {}
         self.mentioned: Dict[str, Mentions] = {}
         self.taint: Dict[str, Set[str]] = {}
+        self.finalizers = False  # whether the session may have a class with a __del__ that no walk has met
         self.holders: Dict[int, str] = {}  # id of a class or function of the session -> a name that was bound to it
 
     def forget(self, names: Iterable[str]) -> None:
@@ -156,11 +157,21 @@ class Reacher:
 
     def mentions(self, name: str, value: Any) -> Mentions:
         """What the value of one name mentions."""
+        if name not in self.mentioned:
+            self.reach_of(name, value)
+        return self.known_mentions(name)
+
+    def known_mentions(self, name: str) -> Mentions:
+        """What the value of one name mentions as far as the last walk saw; no walk is made for it.
+
+        A name that was reached by its links only may have been walked through, and not asked for what it mentions.
+        """
         known = self.mentioned.get(name)
         if known is None:
-            found = self.reach_of(name, value)
+            found = self.reaches.get(name, NOTHING_REACHED)
             known = mentions_of(found.codes) if found.codes else NO_MENTIONS
-            self.mentioned[name] = known
+            if name in self.reaches:
+                self.mentioned[name] = known
         return known
 
     def has_finalizer(self, name: str) -> bool:
@@ -178,9 +189,26 @@ class Reacher:
             and (name in self.haze or not weak.isdisjoint(self.reach_of(name, value).ids))
         ]
 
+    def half_known(self, names: Iterable[str], items: Mapping[str, Any]) -> Set[str]:
+        """Those of the names through which code may get at more than a walk has shown, or walks do not show it all."""
+        found: Set[str] = set()
+        for name in names:
+            if name not in items or not can_change(items[name]):
+                continue
+            known = self.reaches.get(name)
+            if name in self.haze or known is None or known.ajar or name in self.taint:
+                found.add(name)
+                continue
+            for key in known.definitions:  # the state of a class is its name's; of one without a name nobody knows it
+                holder = self.holders.get(key, "")
+                if holder not in items or id(items[holder]) != key:
+                    found.add(name)
+                    break
+        return found
+
     def taint_with(self, names: Iterable[str], code: CodeNames, reached: Iterable[str]) -> None:
         """A statement may have put functions of its own or of what it reached into these values, unlooked at."""
-        carriers = {name for name in reached if self.mentioned.get(name, NO_MENTIONS) is not NO_MENTIONS}
+        carriers = {name for name in reached if self.known_mentions(name) is not NO_MENTIONS}
         carriers |= code.inner_loads
         if carriers:
             for name in names:
@@ -194,7 +222,12 @@ class Reacher:
         names: Set[str] = set()
         todo = [name for name in code.loads | code.words if name in items]
         # class Log: def __del__(self): lines.append(1)        log = Log()        log = None
-        todo += [name for name in code.stores if name in items and (name in self.haze or self.has_finalizer(name))]
+        self.finalizers = self.finalizers or code.opaque or "__del__" in code.attributes or "__del__" in code.words
+        todo += [
+            name
+            for name in code.stores
+            if name in items and ((self.finalizers and name in self.haze) or self.has_finalizer(name))
+        ]
         indirect: Set[str] = set()
         named: Set[str] = set(code.loads | code.words)
         weak: Set[int] = set()
@@ -217,7 +250,7 @@ class Reacher:
                 continue
             if name in self.haze:
                 # Too dear to walk through now: what was known of it, and what may have come into it since.
-                mentioned = self.mentioned.get(name, NO_MENTIONS)
+                mentioned = self.known_mentions(name)
                 found = self.reaches.get(name, NOTHING_REACHED)
                 hazy_mentions = self.haze.mentions(name, told)
                 named |= hazy_mentions

@@ -24,7 +24,7 @@ from nbdag.portable.directories import current_directory
 from nbdag.portable.drawing import DrawingWatch
 from nbdag.portable.filters import FilterBook
 from nbdag.portable.fingerprint import TookTooLong
-from nbdag.portable.foreign import REFRESH_SELDOM
+from nbdag.portable.foreign import MODULES_ONLY, REFRESH_SELDOM
 from nbdag.portable.frames import Frame, OpenStatement, Record, execution_record
 from nbdag.portable.idle import IdleWork
 from nbdag.portable.looking import close_look, look_at_last, plain_values, statement_look
@@ -126,6 +126,7 @@ class Recorder:
         deaf_already = thread in self.listener.muted
         self.listener.muted.add(thread)
         REFRESH_SELDOM[0] = True
+        MODULES_ONLY[0] = not self.budget.unlimited
         try:
             work(*arguments)
         except BaseException as fault:
@@ -136,7 +137,7 @@ class Recorder:
             self.busy.discard(thread)
             if not deaf_already:
                 self.listener.muted.discard(thread)
-            REFRESH_SELDOM[0] = False
+            REFRESH_SELDOM[0] = MODULES_ONLY[0] = False
             self.hook_seconds += time.perf_counter() - began
             self.left_at = time.process_time()
             self.hook_cpu_seconds += self.left_at - cpu
@@ -168,13 +169,13 @@ class Recorder:
 
     def post_execute(self) -> None:
         """Something ended; a silent one is over, others wait for post_run_cell, which says which one it is."""
-        self.guarded(self.close_silent)
+        frame = self.top()
+        if frame is not None and frame.info is None:
+            self.guarded(self.close_silent)
 
     def post_run_cell(self, result: Any) -> None:
         """A cell ended."""
         self.guarded(self.close_cell, result)
-        if not self.budget.unlimited and (self.watch.haze.names or self.watch.put_off):
-            self.guarded(self.idle.wait)
 
     # --------------------------------------------------------------------------------------- frames
 
@@ -231,6 +232,7 @@ class Recorder:
             if self.unseen_cell and not mine:
                 self.unseen_cell = False
                 self.baseline()
+            self.wait_for_a_pause()
             return
         for frame in reversed(mine[mine.index(chosen) + 1 :]):
             self.end_frame(frame, "interrupted", "")
@@ -238,6 +240,12 @@ class Recorder:
         if getattr(chosen.info, "store_history", False):
             chosen.execution_count = getattr(result, "execution_count", None)
         self.end_frame(chosen, outcome, error)
+        self.wait_for_a_pause()
+
+    def wait_for_a_pause(self) -> None:
+        """What was put off can be looked at when nobody waits."""
+        if not self.budget.unlimited and (self.watch.haze.names or self.watch.put_off):
+            self.idle.wait()
 
     def end_frame(self, frame: Frame, outcome: str, error: str) -> None:
         """Close the last statement, look at what is left to look at, and keep the record."""
@@ -266,6 +274,7 @@ class Recorder:
         if frame is None:
             return
         items = self.end_statement(frame, True)
+        follows = items is not None
         if items is None:
             before, items = self.camera.take()
         else:
@@ -281,8 +290,10 @@ class Recorder:
         names = scan_code_now(code, inert=True) if text.inert else scan_code(code)
         reach = self.reacher.reach_code(names, items)
         reach.names.difference_update(self.watch.cannot_compare(reach.indirect, items))
-        closed = self.watch.link_closure(reach.names)
         statement = OpenStatement(frame.count, text, names, reach, before)
+        if self.watch.haze.clouds:
+            statement.through = self.reacher.half_known(reach.names, items)
+        closed = self.watch.link_closure(reach.names, statement.through)
         statement.reached = statement.reachable = {name for name in closed if name in before}
         statement.plain_before = plain_values(reach.names if reach.opaque else reach.stores, items)
         alone = all(other.open is None for other in self.frames)
@@ -290,7 +301,7 @@ class Recorder:
         frame.count += 1
         frame.open = statement
         statement.random = self.random
-        statement.mark = self.listener.mark()
+        statement.mark = self.listener.mark(at_once=follows)
 
     def notice_behind(self, now: Snapshot) -> None:
         """Names that were rebound since the last execution ended: a thread or a callback did that."""
@@ -360,7 +371,7 @@ class Recorder:
             return {name: value for name, value in items.items() if name not in moved}
 
         names = self.reacher.touched(statement.reach, ran, unmoved)
-        closed = self.watch.link_closure(names)
+        closed = self.watch.link_closure(names, statement.through)
         statement.reached = {name for name in closed if name in statement.before}
         statement.reachable = statement.reachable | statement.reached
 
@@ -383,13 +394,16 @@ class Recorder:
 
     def look_at_the_rest(self) -> None:
         """Look at everything whose look was put off, however long that takes: the session is about to be compiled."""
-        REFRESH_SELDOM[0] = False
+        REFRESH_SELDOM[0] = MODULES_ONLY[0] = False
         items = self.camera.take()[1]
         at_work = self.at_work()
         for name in self.watch.hazy_names(items):
             if name not in at_work:
                 look_at_last(self.watch, self.reacher, name, items[name])
-        self.watch.link(self.reacher, items, list(self.watch.unlinked))
+        doubted = {name for name in self.watch.doubted if name in items}
+        self.watch.doubted = set()
+        self.reacher.forget(doubted)
+        self.watch.link(self.reacher, items, list(self.watch.unlinked | doubted))
 
     def look_in_a_pause(self, stop: Callable[[], bool]) -> bool:
         """Look at one value whose look was put off, unless somebody waits; whether there is more to look at."""

@@ -10,35 +10,13 @@ into a tuple, and the memory of a tuple is the list of their addresses.
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import operator
-from typing import AbstractSet, Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple
+from typing import AbstractSet, Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple
 
-ADDRESS_SIZE = ctypes.sizeof(ctypes.c_void_p)
+from nbdag.portable.objects import ADDRESS_SIZE, address_reader
+
 BLOCK = 64 * ADDRESS_SIZE  # bytes that are compared at a time where something differs
-
-
-def addresses_of(values: Tuple[Any, ...]) -> bytes:
-    """The addresses of the values, one after another."""
-    return ctypes.string_at(id(values) + tuple.__basicsize__, ADDRESS_SIZE * len(values))
-
-
-def addresses_by_id(values: Tuple[Any, ...]) -> bytes:
-    """The same, where a tuple is not laid out as in CPython."""
-    return b"".join(id(value).to_bytes(ADDRESS_SIZE, "little") for value in values)
-
-
-def address_reader() -> Callable[[Tuple[Any, ...]], bytes]:
-    """The faster of the two that is right in this Python."""
-    sample: Tuple[Any, ...] = (object(), 3, "x")
-    try:
-        known_layout = tuple.__basicsize__ in (3 * ADDRESS_SIZE, 4 * ADDRESS_SIZE)
-        if known_layout and addresses_of(sample) == addresses_by_id(sample):
-            return addresses_of
-    except Exception:  # no ctypes.string_at
-        pass
-    return addresses_by_id
 
 
 class Snapshot:

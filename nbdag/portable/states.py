@@ -45,6 +45,7 @@ from nbdag.portable.objects import (
     wraps_session_function,
 )
 from nbdag.portable.pictures import seen_of_picture
+from nbdag.portable.whole import attributes_of, is_taken_whole
 
 Reduction = Tuple[Any, ...]
 Reducer = Callable[[Any], Any]
@@ -247,6 +248,8 @@ def _library_reducer(bases: Tuple[type, ...], labels: List[str], key: int) -> Op
         return functools.partial(_backed_array, key)
     if labels[0] in ("typing.TypeVar", "typing.ParamSpec", "typing.TypeVarTuple"):
         return lambda obj: state_of_atoms("constant", id(obj))
+    if labels[0] in _GENERATORS:
+        return _generator
     if not _SEARCH_TREES.isdisjoint(labels):  # it counts the calls: fields 7 to 10 of its state
         return lambda tree: (list, ("tree", key), [*tree.__getstate__()[:7], *tree.__getstate__()[11:]])
     if "scipy._cs_matrix" in labels:  # the answers to has_sorted_indices and has_canonical_format are kept
@@ -255,6 +258,8 @@ def _library_reducer(bases: Tuple[type, ...], labels: List[str], key: int) -> Op
         return lambda offset: state_of_atoms("offset", key, repr(offset), repr(offset.kwds))
     if labels[0] == "matplotlib.CallbackRegistry":  # the state that it tells counts how often it was asked
         return lambda registry: (list, ("callbacks", key), _without(registry, ("_cid_gen",)))
+    if is_taken_whole(bases[0]) and labels[0].partition(".")[0] not in _CHANGED_BY_READING:
+        return lambda obj: (list, ("whole", key), _without_session(attributes_of(obj)))
     return None
 
 
@@ -336,8 +341,21 @@ def _is_plain_class(cls: type) -> bool:
 _MAPPED = frozenset(
     ["sqlalchemy.Mapper", "sqlalchemy.ClassManager", "sqlalchemy.registry", "sqlalchemy.QueryableAttribute"]
 )
+_GENERATORS = frozenset(["random.Random", "numpy.RandomState"])
 _SEARCH_TREES = frozenset(["sklearn.BinaryTree", "sklearn.BinaryTree64", "sklearn.BinaryTree32"])
 _SPARSE_ANSWERS = ("_has_sorted_indices", "_has_canonical_format")
+
+
+_CHANGED_BY_READING = frozenset(["lmfit", "asteval"])  # who asks for the value of an expression has it evaluated
+
+
+def _without_session(state: List[Any]) -> List[Any]:
+    """With the notebook's namespace, where patsy looks names up, by its identity: its variables are no state of it."""
+    spaces = (state[0] or {}).get("_namespaces")
+    if type(spaces) is not list:
+        return state
+    known = [id(one) if type(one) is dict and one.get("__name__") == SESSION_MODULE else one for one in spaces]
+    return [dict(state[0], _namespaces=known), *state[1:]]
 
 
 def _without(obj: Any, caches: Tuple[str, ...]) -> Dict[str, Any]:
@@ -376,6 +394,15 @@ def _function(reducer: StateReducer, function: types.FunctionType) -> Reduction:
         function.__annotations__ if sys.version_info < (3, 14) else None,  # since then asking runs code
     )
     return (list, ("function", id(code), hash(code)), state)
+
+
+def _generator(generator: Any) -> Any:
+    """The generator behind the functions of ``random`` or ``numpy.random`` is the process's: who only refers to it, as
+    every distribution of scipy does, is as it was when somebody draws. Drawing is noted elsewhere (``drawing.py``)."""
+    for package, asked in (("random", "getstate"), ("numpy.random", "get_state")):
+        if getattr(getattr(sys.modules.get(package), asked, None), "__self__", None) is generator:
+            return state_of_atoms("generator of the process", id(generator))
+    return NotImplemented
 
 
 def _module(module: types.ModuleType) -> Reduction:

@@ -27,7 +27,7 @@ import types
 import weakref
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
-from nbdag.portable.foreign import ForeignGlobals, foreign_globals
+from nbdag.portable.foreign import REFRESH_SELDOM, ForeignGlobals, cover_modules, foreign_globals
 from nbdag.portable.kinds import (
     REACH_ARRAY,
     REACH_ATOM,
@@ -48,7 +48,9 @@ from nbdag.portable.kinds import (
     REACH_THROUGH,
     REACH_VIEW,
     REACH_WEAK,
+    depends_on_session,
     kind_of,
+    modules_behind,
 )
 from nbdag.portable.objects import (
     base_labels,
@@ -56,6 +58,7 @@ from nbdag.portable.objects import (
     class_namespace,
     class_qualname,
     has_instance_dict,
+    ids_of,
     instance_dict,
     is_handmade_module,
     is_handmade_namespace,
@@ -66,7 +69,6 @@ from nbdag.portable.objects import (
     is_session_function,
     mro_of,
     only_atoms,
-    packages_of,
     wraps_session_function,
 )
 from nbdag.portable.tensor_reach import tensor_reach
@@ -94,7 +96,7 @@ class ObjectWalk:
         self.seen: Set[int] = set()
         self.visited: List[List[Any]] = []
         self.kinds: Dict[type, int] = {}
-        self.packages: Set[str] = set()  # of the classes of library objects met so far
+        self.modules: Set[str] = set()  # of the classes of library objects met so far
         self.covered = 0  # how many of them the index of their globals has
         self.foreign: Optional[ForeignGlobals] = None
         self.ajar = False  # something was met of which a fingerprint covers a part only
@@ -125,21 +127,22 @@ class ObjectWalk:
             kind = kinds.get(cls)
             if kind is None:
                 kind = kinds[cls] = kind_of(cls)
-                if is_heap_type(cls) and kind != REACH_ATOM:
+                if kind != REACH_ATOM and is_heap_type(cls) and depends_on_session(cls):
                     self.depend_on_class(cls)
                 if kind == REACH_FOREIGN:
-                    self.packages |= packages_of(cls)
+                    self.modules |= modules_behind(cls)
             if kind != REACH_ATOM:
                 wanted.add(cls)
-        if len(self.packages) > self.covered:
-            self.covered = len(self.packages)
+        if len(self.modules) > self.covered:
+            self.covered = len(self.modules)
             if self.foreign is None:
-                self.foreign = foreign_globals(self.packages)
-            else:
-                self.foreign.cover(self.packages)
+                self.foreign = foreign_globals(self.modules)
+            elif REFRESH_SELDOM[0]:
+                cover_modules(self.foreign, self.modules)
         if not wanted:
             return {}
-        fresh = {id(obj): obj for obj in level if type(obj) in wanted}
+        objects = [obj for obj in level if type(obj) in wanted]
+        fresh = dict(zip(ids_of(objects), objects))  # noqa: B905 (Python 3.8)
         for key in self.seen.intersection(fresh):
             del fresh[key]
         self.seen.update(fresh)

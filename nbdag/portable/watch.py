@@ -1,9 +1,10 @@
 """Remembers what the session's values were without keeping them: identities, fingerprints and links, by name.
 
 The namespace stays a plain dict. What was bound shows by identity; what changed in place shows by fingerprints, which
-are only taken of names that a statement could reach. Small values are looked at after every statement, large ones once
-at the end of the execution, or later still when the budget does not allow it (``budget.py``): until then the name is
-*put off*, and every statement that could reach it is noted as one that may have changed it.
+are only taken of names that a statement could reach. Small values are looked at after every statement while there is
+time for it, large ones once at the end of the execution, or later still when the budget does not allow it
+(``budget.py``): until then the name is *put off*, and every statement that could reach it is noted as one that may have
+changed it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, Opti
 
 from nbdag.portable.budget import SMALL_PRICE, UNKNOWN_PRICE, Budget
 from nbdag.portable.fingerprint import Ceiling, Fingerprint, LowCeiling, Patience, TookTooLong, fingerprint
+from nbdag.portable.foreign import MODULES_ONLY, cover_packages_met
 from nbdag.portable.grouping import Grouping
 from nbdag.portable.haze import Cloud, Haze
 from nbdag.portable.kinds import REACH_ATOM, kind_of
-from nbdag.portable.links import Reach
-from nbdag.portable.objects import class_module, is_session_class
+from nbdag.portable.links import Reach, common_ids
+from nbdag.portable.objects import class_module, ids_of, is_plain_array, is_session_class
 from nbdag.portable.reach import LEAF_TYPE_IDS, Reacher, can_change, is_interrupt
 from nbdag.portable.snapshot import Snapshot
 
@@ -27,6 +29,7 @@ CHEAP_SIZE = 256 * 1024  # bytes that a fingerprint covers: about 0.2 ms of work
 CHEAP_OBJECTS = 2_000  # objects in a small value, and that the guess before the first look follows
 FEW_OBJECTS = 100  # the same when time is short
 SMALL_SECONDS = 0.01  # CPU time after which a value that seemed small is not small, ten times what one takes
+PACKAGE_SECONDS = 0.01  # that it takes to index what the modules of a large package hold
 LONGEST_LOOK = 30.0  # CPU time after which a value counts as one that has no fingerprint: its state need not end
 
 CONTAINER_TYPE_IDS = frozenset(map(id, (list, dict, tuple, set, frozenset)))
@@ -42,6 +45,8 @@ def identities(items: Mapping[str, Any]) -> Dict[str, int]:
 
 def is_cheap(value: Any, most: int = CHEAP_OBJECTS) -> bool:
     """Whether a first fingerprint of the value is surely little work; large or unknown values are left for later."""
+    if is_plain_array(value, type(value)):
+        return bool(value.nbytes + 64 <= CHEAP_SIZE)
     seen: Set[int] = set()
     keep: List[Any] = []
     neutral: Set[int] = set()
@@ -96,8 +101,10 @@ class Watch:
         self.endless: Set[str] = set()  # names whose fingerprint was given up
         self.grouping = Grouping()
         self.unlinked: Set[str] = set()  # names whose links have to be found anew
+        self.doubted: Set[str] = set()  # names that may be linked by what is a library's
         self.haze = Haze()
         self.put_off: Dict[str, List[Dict[str, Any]]] = {}  # name -> statements after which its look was put off
+        self.came_back: Set[str] = set()  # names that such a look has just found as they were before all of these
 
     @property
     def groups(self) -> Tuple[Tuple[str, ...], ...]:
@@ -227,6 +234,8 @@ class Watch:
 
         Then they keep the name as ``put_off``: one may have changed it and another changed it back.
         """
+        if name in self.put_off and not changed:
+            self.came_back.add(name)  # the statement that looks may be the one that changed it back
         for record in self.put_off.pop(name, ()):
             if changed:
                 continue
@@ -241,11 +250,11 @@ class Watch:
 
     # ------------------------------------------------------------------------------------ links
 
-    def link_closure(self, names: Iterable[str]) -> Set[str]:
-        """The names and everything linked to them, or perhaps linked."""
+    def link_closure(self, names: Iterable[str], through: Optional[Set[str]] = None) -> Set[str]:
+        """The names and everything linked to them, or perhaps linked; ``through`` as in :meth:`Haze.closure`."""
         linked = self.grouping.linked
         if self.haze.clouds:
-            return self.haze.closure(names, linked)
+            return self.haze.closure(names, linked, through)
         closed = set(names)
         if linked:
             for name in list(closed):
@@ -276,6 +285,33 @@ class Watch:
             elif name in self.grouping.reaches:
                 found[name] = None
         self.grouping.update(found)
+        if MODULES_ONLY[0]:
+            doubtful = self.doubtful_links(items, found)
+            if not self.budget.allows(PACKAGE_SECONDS):
+                self.doubted |= doubtful
+            elif doubtful and cover_packages_met():
+                reacher.forget(doubtful)
+                self.grouping.update({name: reacher.reach_of(name, items[name]) for name in doubtful})
+
+    def doubtful_links(self, items: Mapping[str, Any], names: Iterable[str]) -> Set[str]:
+        """Of the names, and of those that they are linked to, the ones that share no memory of arrays and nothing that
+        has a name itself: it may be a library's, of a module that the index of its globals does not have."""
+        doubtful: Set[str] = set()
+        for name in names:
+            reach = self.grouping.reaches.get(name)
+            others = self.grouping.linked.get(name, NO_LINKS)
+            if reach is None or not others:
+                continue
+            present = [other for other in others if other in items and other in self.grouping.reaches]
+            named = set(ids_of(items[other] for other in present))
+            keys = set(reach.ids)
+            for other in present:
+                reached = self.grouping.reaches[other]
+                if other != name and set(reach.extents).isdisjoint(reached.extents):
+                    common = common_ids(keys, reached.ids)
+                    if common and named.isdisjoint(common):
+                        doubtful |= {name, other}
+        return doubtful
 
 
 NO_NAMES = Snapshot([], b"", {}, frozenset(), frozenset())

@@ -125,6 +125,19 @@ CASES = [
         ["-> x", "x@0 -> x!", "-> y"],
     ),
     (
+        "nor on one that only defines a function or imports: it reads nothing, too",
+        [
+            X,
+            [
+                (says("b:f", 0, StatementKind.FUNCTION), ran(0, bound="f", reached="x", unseen="x")),
+                (says("b:m", 1, StatementKind.IMPORT), ran(1, bound="m", reached="x", unseen="x")),
+                (says("r:f r:x", 2), ran(2, reached="x", unseen="x")),
+                (says("b:y", 3), ran(3, bound="y", changed="x")),
+            ],
+        ],
+        ["-> x", "-> f", "-> m", "f@1 x@0 -> x!", "-> y"],
+    ),
+    (
         "looked at once, at the end, and unchanged",
         [X, [(says("m?:x", 0), ran(0, reached="x", unseen="x")), (says("b:y", 1), ran(1, bound="y"))]],
         ["-> x", "x@0 ->", "-> y"],

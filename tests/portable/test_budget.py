@@ -70,6 +70,18 @@ def test_and_all_of_them_stand_when_it_did(session: Session) -> None:
     assert [("big" in names) for names in changed(session)] == [False, True, True, False]
 
 
+def test_so_may_the_execution_have_changed_it_that_finds_it_as_it_was(session: Session) -> None:
+    # big[0] = 1 was put off; big[0] = 0 is looked at, and the same as before both: the text says who changed it
+    session.run(BIG)
+    look_at_the_rest(session)
+    session.run("big[0][0] = 1.0")
+    recorder = agent.recorder_of(session.shell)
+    assert recorder is not None
+    recorder.budget.left = 5.0
+    session.run("big[0][0] = 0.0")
+    assert [("big" in names) for names in put_off(session)] == [False, True, True]
+
+
 def test_a_pause_between_tells_the_executions_apart(session: Session) -> None:
     session.run(BIG)
     look_at_the_rest(session)
@@ -138,6 +150,13 @@ def test_functions_in_a_large_value_are_reached_through_it(session: Session) -> 
     session.run(
         "rate = [1]\ndef make():\n return [lambda: rate.append(1) for _ in range(5000)]", "calls = make()", "calls[0]()"
     )
+    assert "rate" in changed(session)[-1]
+
+
+def test_and_still_are_when_it_was_looked_at_and_is_put_off_again(session: Session) -> None:
+    session.run(BIG, "rate = [1]; big[0] = lambda: rate.append(2); big[1] = ys")
+    look_at_the_rest(session)
+    session.run("ys.append(1)", "big[0]()")  # the first does not mention big, so nobody asks what big mentions
     assert "rate" in changed(session)[-1]
 
 

@@ -120,6 +120,14 @@ LIBRARY_READS: dict[str, tuple[str, str]] = {
     ),
     "a masked array of texts": ("x = np.ma.array(['a', 'b'], mask=[0, 1])", "repr(x); x.filled(); x.tolist()"),
     "a random state that is looked at": ("x = np.random.RandomState(1)", "x.get_state(); repr(x)"),
+    "a distribution while others draw": (
+        "import scipy.stats; x = [scipy.stats.norm, scipy.stats.t(3)]",
+        "np.random.rand(); np.random.seed(3)",
+    ),
+    "a function of random while others draw": (
+        "import random; x = [random.choice, np.random.choice]",
+        "random.random(); random.gauss(0, 1); np.random.rand()",
+    ),
     "a search": (
         "from sklearn.svm import SVC; from sklearn.model_selection import GridSearchCV as G\n"
         "x = G(SVC(), {'C': [1, 2]}, cv=2).fit(X, y)",

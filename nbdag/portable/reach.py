@@ -25,6 +25,7 @@ from nbdag.portable.fingerprint import TookTooLong
 from nbdag.portable.haze import Cloud, Haze
 from nbdag.portable.links import NOTHING_REACHED, Reach, reach
 from nbdag.portable.objects import is_handmade_module
+from nbdag.portable.open_figures import figures_in, pyplot_managers
 
 # Values that refer to nothing and cannot change in place.
 LEAF_TYPES = (
@@ -189,6 +190,25 @@ class Reacher:
             and (name in self.haze or not weak.isdisjoint(self.reach_of(name, value).ids))
         ]
 
+    def drawn_on(self, items: Mapping[str, Any]) -> List[str]:
+        """The names that lead to a figure which pyplot has open: any call may draw on it, and none has to name it.
+
+        fig = plt.figure(); plt.plot(xs); sns.lineplot(table)
+        """
+        figures = {id(manager.canvas.figure) for manager in pyplot_managers().values()}
+        if not figures:
+            return []
+        found = []
+        for name, value in items.items():
+            known = self.reaches.get(name)
+            if known is not None and name not in self.haze:
+                holds = not figures.isdisjoint(known.ids)
+            else:
+                holds = can_change(value) and any(id(figure) in figures for figure in figures_in(value, 2))
+            if holds:
+                found.append(name)
+        return found
+
     def half_known(self, names: Iterable[str], items: Mapping[str, Any]) -> Set[str]:
         """Those of the names through which code may get at more than a walk has shown, or walks do not show it all."""
         found: Set[str] = set()
@@ -228,6 +248,8 @@ class Reacher:
             for name in code.stores
             if name in items and ((self.finalizers and name in self.haze) or self.has_finalizer(name))
         ]
+        if code.loads or code.attributes - code.stores:  # else nothing is called
+            todo += self.drawn_on(items)
         indirect: Set[str] = set()
         named: Set[str] = set(code.loads | code.words)
         weak: Set[int] = set()

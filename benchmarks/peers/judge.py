@@ -106,6 +106,9 @@ def nbdag_bench_describe():
         if label.startswith("matplotlib.") and not isinstance(value, (list, tuple)):
             walk["vague"] = True  # counters of callbacks and caches, which drawing alone moves
             return short(label)
+        if label == "nengo.utils.stdlib.WeakKeyIDDictionary":
+            # Its tables are by address, which no two processes have in common: what it says that it maps counts.
+            return short(label, *(deeper(k) + deeper(v) for k, v in value.items()))
         if isinstance(value, dict):
             return short(label, *(deeper(k) + deeper(v) for k, v in list(value.items())), inside(value, deeper))
         if isinstance(value, (list, tuple)) or kind.__name__ == "deque":
@@ -138,10 +141,16 @@ def nbdag_bench_describe():
         array = column.to_numpy()
         return short(*map(deeper, column.tolist())) if array.dtype.hasobject else short(array.tobytes())
 
+    def has_parameters_of_nengo(value):
+        return any(c.__module__ == "nengo.params" and c.__name__ == "FrozenObject" for c in type(value).__mro__)
+
     def inside(value, deeper):
         found = []
         own = getattr(value, "__dict__", None)
         if isinstance(own, dict):
+            if has_parameters_of_nengo(value):
+                # The parameters are the class's, each with a table of all instances of it: the values here count.
+                own = {**own, "_paramdict": {name: getattr(value, name) for name in own["_paramdict"]}}
             found += [k + deeper(v) for k, v in sorted(own.items(), key=lambda item: str(item[0])) if isinstance(k, str)]
         for cls in type(value).__mro__:
             slots = cls.__dict__.get("__slots__", ())

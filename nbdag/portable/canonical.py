@@ -34,9 +34,9 @@ from nbdag.portable.canonical_code import (
     encode_function,
     sorted_attributes,
 )
+from nbdag.portable.canonical_instances import encode_instance, is_cached_property
 from nbdag.portable.canonical_library import LIBRARY_ENCODERS
 from nbdag.portable.canonical_tables import TABLE_ENCODERS
-from nbdag.portable.contents import CONTENTS
 from nbdag.portable.objects import (
     base_labels,
     class_module,
@@ -45,10 +45,9 @@ from nbdag.portable.objects import (
     is_handmade_module,
     is_session_class,
     mro_of,
-    slot_descriptors,
     stream_behind,
 )
-from nbdag.portable.whole import attributes_to_set_again, is_taken_whole, left_out, styles_of
+from nbdag.portable.whole import is_taken_whole, left_out, styles_of
 
 
 class Incomparable(Exception):
@@ -56,28 +55,6 @@ class Incomparable(Exception):
 
 
 # ------------------------------------------------------------------------------------------------ instances
-
-
-def encode_instance(obj: Any) -> Encoded:
-    """Content of the built-in base, ``__dict__``, slots; no method of the class is called."""
-    cls = type(obj)
-    found: Dict[str, Any] = dict(instance_dict(obj) or {})
-    for name in [name for name in found if _is_cached_property(cls, name)]:
-        del found[name]
-    for name, descriptor in slot_descriptors(cls):
-        try:
-            found[str(name)] = descriptor.__get__(obj, cls)
-        except AttributeError:
-            continue
-    names, values = sorted_attributes(found)
-    for base in mro_of(cls):
-        if base in CONTENTS:
-            if base in (set, frozenset):
-                values.append(frozenset(base.__iter__(obj)))
-            else:
-                values.append(CONTENTS[base](obj))
-            break
-    return ("instance", canonical_label(cls), names), values
 
 
 def _encode_styled(obj: Any) -> Encoded:
@@ -88,14 +65,6 @@ def _encode_styled(obj: Any) -> Encoded:
     styles = styles_of(obj)
     head = (*head[:2], tuple(names[place] for place in kept), *styles)
     return head, [*(children[place] for place in kept), *children[len(names) :], *styles.values()]
-
-
-def _is_cached_property(cls: type, name: str) -> bool:
-    for base in mro_of(cls):
-        value = class_namespace(base).get(name)
-        if value is not None:
-            return type(value) is functools.cached_property
-    return False
 
 
 def encode_reduced(obj: Any) -> Encoded:
@@ -109,6 +78,8 @@ def encode_reduced(obj: Any) -> Encoded:
     if isinstance(reduced, str):
         return ("global", canonical_label(cls), reduced), []
     parts = list(reduced)
+    if len(parts) == 3 and type(parts[2]) is dict and not parts[2]:
+        parts.pop()  # an exception has a __dict__ from the first look at it on
     children: List[Any] = [canonical_label(cls)]
     for index, part in enumerate(parts):
         if index in (3, 4) and part is not None:
@@ -121,9 +92,8 @@ def encode_reduced(obj: Any) -> Encoded:
     left = {
         name: value
         for name, value in left_out(obj, parts[2] if len(parts) > 2 else None).items()
-        if not _is_cached_property(cls, name) and _is_comparable(type(value))
+        if not is_cached_property(cls, name) and _is_comparable(type(value))
     }
-    left.update(attributes_to_set_again(obj))
     return ("reduced", *left), [*children, *left.values()]
 
 

@@ -78,7 +78,9 @@ def reach_with_identities(
     with CollectorPaused():
         walk.run()
     if arrays is not None:
-        arrays.update(id(obj) for level in walk.visited for obj in level if walk.kinds.get(type(obj)) == REACH_ARRAY)
+        kinds = {cls for cls, kind in walk.kinds.items() if kind == REACH_ARRAY}
+        if kinds:  # most values hold no array at all
+            arrays.update(id(obj) for level in walk.visited for obj in level if type(obj) in kinds)
     return reach_of_walk(walk), frozenset(walk.identities)
 
 

@@ -16,6 +16,7 @@ import types
 import weakref
 from typing import Any, Dict, List
 
+from nbdag.portable.contents import CONTENTS
 from nbdag.portable.objects import (
     ATOM_TYPES,
     base_labels,
@@ -41,6 +42,9 @@ _TAKEN_WHOLE = frozenset(
         "holoviews.Dimension",  # takes its name for its label, loaded
         "holoviews.LabelledData",  # drops its options, its streams and what it was made by
         "formulaic.StructuredFormula",  # drops the variables that its formula was made with
+        "nengo.Simulator",  # builds and starts itself anew from its model: in another order, its noise from the start
+        "nengo.Signal",  # makes another view of its value, where others hold that very one
+        "nengo.SignalDict",  # writes into the array that it has under a key, and has none yet
     ]
 )
 # None of their classes can be pickled (each has a __getstate__ that raises), and all of them are plain Python.
@@ -59,19 +63,6 @@ def is_taken_whole(cls: type) -> bool:
 _SAYS_HOW = frozenset(["__getstate__", "__setstate__", "__reduce__", "__reduce_ex__"])
 
 
-# What these leave behind when they are made again from their pickle, although it is in the living object.
-_SET_AGAIN = {"nengo.Simulator": ("_n_steps", "_time")}
-
-
-def attributes_to_set_again(obj: Any) -> Dict[str, Any]:
-    """The attributes of ``obj`` that its own pickle resets; {} for nearly every object."""
-    own = instance_dict(obj) or {}
-    for label in base_labels(type(obj)):
-        if label in _SET_AGAIN:
-            return {name: own[name] for name in _SET_AGAIN[label] if name in own}
-    return {}
-
-
 def styles_of(obj: Any) -> Dict[str, Any]:
     """The options that ``.opts()`` gave a plot of holoviews, by backend: the library has them in a table, by number."""
     store: Any = getattr(sys.modules.get("holoviews.core.options"), "Store", None)
@@ -82,7 +73,7 @@ def styles_of(obj: Any) -> Dict[str, Any]:
 
 
 def attributes_of(obj: Any) -> List[Any]:
-    """The ``__dict__`` itself (None: there is none), and a dict of the slots that are set."""
+    """The ``__dict__`` itself (None: there is none), a dict of the slots that are set, and the items of a container."""
     cls = type(obj)
     slots = {}
     for name, descriptor in slot_descriptors(cls):
@@ -90,12 +81,15 @@ def attributes_of(obj: Any) -> List[Any]:
             slots[name] = descriptor.__get__(obj, cls)
         except AttributeError:
             continue
-    return [instance_dict(obj), slots]
+    contents = [CONTENTS[base](obj) for base in mro_of(cls) if base in CONTENTS]
+    return [instance_dict(obj), slots, *contents[:1]]
 
 
 # Theirs is made anew with what they are drawn on, connected with, or asked by; or in tables by address.
 _FREE_TO_LEAVE_OUT = frozenset(["bs4", "matplotlib", "sqlalchemy", "traitlets", "requests", "urllib3", "fsspec"])
 _LEAVING_OUT_FUNCTIONS = frozenset(["scipy.rv_generic"])
+# The library's own, and in the state by value: parameters of a class, in each a table of all instances there are.
+_OF_THE_CLASS = {"nengo.FrozenObject": "_paramdict"}
 _NO_PARTS = ATOM_TYPES | {types.FunctionType, types.MethodType, types.BuiltinFunctionType, weakref.ref}
 
 
@@ -111,7 +105,8 @@ def left_out(obj: Any, state: Any) -> Dict[str, Any]:
     if labels[0].partition(".")[0] in _FREE_TO_LEAVE_OUT or not _LEAVING_OUT_FUNCTIONS.isdisjoint(labels):
         return {}
     found = {}
-    for name in sorted(name for name in own if type(name) is str):
+    tables = [_OF_THE_CLASS[label] for label in labels if label in _OF_THE_CLASS]
+    for name in sorted(name for name in own if type(name) is str and name not in tables):
         value = own[name]
         if type(value) in _NO_PARTS or "cache" in name.lower() or state.get(name) is value:
             continue

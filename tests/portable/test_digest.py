@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import weakref
@@ -16,8 +17,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbdag.portable import digest as digest_module
+from nbdag.portable import canonical_instances, digest_walk
 from nbdag.portable.digest import difference_path, digest, digest_tree, shared
+from nbdag.portable.objects import slot_descriptors
 from nbdag.portable.watch import take_fingerprint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -471,16 +473,66 @@ def test_the_place_of_a_difference_costs_no_more_than_a_few_looks(monkeypatch: p
         return digest_tree(nodes[-1:-151:-1], {}, 3)
 
     looks: list[object] = []
-    look = digest_module._Digester.run
+    look = digest_walk.Digester.run
 
     def count(self: Any, value: object) -> str:
         looks.append(value)
         return look(self, value)
 
-    monkeypatch.setattr(digest_module._Digester, "run", count)
+    monkeypatch.setattr(digest_walk.Digester, "run", count)
     one, other = tree(1), tree(2)
     assert len(looks) < 40 and one == tree(1)
     assert difference_path(one, other) == "[0].next.next"
+
+
+def test_what_follows_from_a_class_is_found_once_for_all_its_instances(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Point:
+        def __init__(self, x: Any, y: Any) -> None:
+            self.x, self.y = x, y
+
+    asked: list[type] = []
+    look = slot_descriptors
+
+    def count(cls: type) -> list[tuple[str, Any]]:
+        asked.append(cls)
+        return look(cls)
+
+    monkeypatch.setattr(canonical_instances, "slot_descriptors", count)
+    tree = digest_tree({"points": [Point(place, [place]) for place in range(1000)]}, {})
+    assert asked == [Point] and set(tree) == {"", "['points']"}
+
+
+def test_instances_of_one_class_are_told_apart_by_the_names_and_the_kinds_of_their_attributes() -> None:
+    class Thing:
+        pass
+
+    def thing(**attributes: Any) -> Thing:
+        made = Thing()
+        vars(made).update(attributes)
+        return made
+
+    def numbered(name: Any) -> Thing:
+        made = Thing()
+        vars(made)[name] = 0
+        return made
+
+    assert digest([thing(a=1, b=2), thing(b=2, a=1)], {}) == digest([thing(b=2, a=1), thing(a=1, b=2)], {})
+    different = [
+        [thing(a=1, b=2), thing(a=1, c=2)],
+        [thing(a=1, b=2), thing(a=1, b=2)],
+        [thing(a=1, b=2), thing(a=1, b=2.0)],
+        [thing(a=1, b=2), thing(a=True, b=2)],
+        [thing(a=1, b=2), thing(a=1)],
+        [numbered(1), numbered(1)],
+        [numbered(1), numbered(True)],
+    ]
+    assert len({digest(value, {}) for value in different}) == len(different)
+
+
+@pytest.mark.parametrize("wrap", [lambda x: [x], lambda x: {"k": x}, lambda x: [x, "text", []], lambda x: (x, [])])
+def test_a_nan_is_a_nan_whatever_its_bits(wrap: Any) -> None:
+    other = struct.unpack("<d", struct.pack("<Q", 0xFFF8000000000001))[0]
+    assert digest(wrap(other), {}) == digest(wrap(float("nan")), {}) != digest(wrap(float("inf")), {})
 
 
 @pytest.mark.parametrize(
@@ -582,3 +634,10 @@ x = [Hostile()]; y = [Library()]
     object.__setattr__(namespace["x"][0], "a", 2)
     assert digest(namespace["x"], namespace) != before
     assert digest(namespace["y"], namespace).endswith("?library.Library (SystemExit)")
+
+
+def test_looking_at_an_exception_does_not_change_its_digest() -> None:
+    fault = ValueError([1])
+    assert digest(fault, {}) == digest(fault, {}), "the first look makes its __dict__"
+    fault.code = 3  # type: ignore[attr-defined]
+    assert digest(fault, {}) != digest(ValueError([1]), {})

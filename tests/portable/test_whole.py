@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import types
 from collections.abc import Iterator
@@ -167,6 +168,76 @@ def test_a_plot_keeps_its_options(tmp_path: Path, taken: bool) -> None:
     finally:
         for name in modules:
             del sys.modules[name]
+
+
+NENGO = """
+import random
+class Table:
+    def __init__(self): self.of = {}
+class FrozenObject:
+    tau = Table()
+    def __init__(self, tau): self._paramdict = {"tau": FrozenObject.tau}; FrozenObject.tau.of[id(self)] = tau
+    def __getstate__(self): return {"tau": FrozenObject.tau.of[id(self)]}
+    def __setstate__(self, state): FrozenObject.__init__(self, state["tau"])
+class SignalDict(dict):
+    def __setitem__(self, key, value): self[key][:] = value
+class Simulator:
+    def __init__(self, model):
+        self.model, self.signals, self.rng, self.probed = model, SignalDict(), random.Random(model["seed"]), []
+        dict.__setitem__(self.signals, "x", [0.0])
+        def step(into=self.signals["x"], rng=self.rng): into[0] += rng.random()
+        self._steps, self._n_steps = [step], 0
+    def __getstate__(self): return {"model": self.model, "signals": dict(self.signals), "probed": self.probed}
+    def __setstate__(self, state):
+        self.__init__(state["model"])
+        self.signals["x"] = state["signals"]["x"]
+        self.probed.extend(state["probed"])
+    def run(self, steps):
+        for _ in range(steps):
+            self._steps[0](); self._n_steps += 1; self.probed.append(self.signals["x"][0])
+"""
+
+
+@pytest.fixture
+def nengo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
+    """A library that keeps and loses what nengo does, in a file: functions made inside are made of its text."""
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "nengo.py").write_text(NENGO, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path / "library"))
+    monkeypatch.delitem(sys.modules, "nengo", raising=False)
+    yield importlib.import_module("nengo")
+    del sys.modules["nengo"]
+
+
+def test_a_simulator_goes_on_where_it_was(tmp_path: Path, nengo: types.ModuleType) -> None:
+    session = Session().run("from nengo import *", "sim = Simulator({'seed': 3}); sim.run(4); x = sim.signals['x']")
+    first = digest(session["sim"], session.namespace)
+    after = session.move(tmp_path, "sim x")
+    assert digest(after["sim"], after.namespace) == first and after["sim"].signals["x"] is after["x"]
+    for one in (session, after):
+        one.run("sim.run(3)")
+    assert len(after["sim"].probed) == after["sim"]._n_steps == 7
+    assert after["sim"].probed == session["sim"].probed and after["x"] == session["x"]
+
+
+def test_the_items_of_a_container_taken_whole_are_seen(nengo: types.ModuleType) -> None:
+    session = Session().run("from nengo import *", "sim = Simulator({'seed': 3}); signals = sim.signals")
+    looks = [fingerprint(session["signals"]) for _ in range(2)]
+    said = digest(session["signals"], session.namespace)
+    session.run("signals['x'] = [1.5]")
+    assert looks[0] == looks[1] != fingerprint(session["signals"])
+    assert said != digest(session["signals"], session.namespace)
+
+
+def test_parameters_in_tables_of_a_class_are_compared_by_their_values(tmp_path: Path, nengo: types.ModuleType) -> None:
+    """The live session may have had more of them than the one that is restored."""
+    session = Session().run("from nengo import FrozenObject", "spare = FrozenObject(0.5); neuron = FrozenObject(0.02)")
+    first = digest(session["neuron"], session.namespace)
+    after = session.move(tmp_path, "neuron")
+    assert nengo.FrozenObject.tau.of[id(after["neuron"])] == 0.02
+    assert digest(after["neuron"], after.namespace) == first
+    nengo.FrozenObject.tau.of[id(after["neuron"])] = 0.03
+    assert digest(after["neuron"], after.namespace) != first
 
 
 # ------------------------------------------------------------------------------------------------ rows of one table

@@ -28,7 +28,7 @@ from nbdag.portable.objects import (
     mro_of,
     slot_descriptors,
 )
-from nbdag.portable.whole import attributes_of, attributes_to_set_again, is_taken_whole, styles_of
+from nbdag.portable.whole import attributes_of, is_taken_whole, styles_of
 
 LOSING_STATE = {("sklearn.utils._bunch", "Bunch")}
 """Classes of libraries whose ``__setstate__`` throws the attributes of instances away."""
@@ -45,8 +45,6 @@ def choose_instance_codec(kind: type, encoder: GroupEncoder) -> Any:
         if "holoviews.LabelledData" in labels:
             return _reduce_styled
         return _reduce_environment if labels[0] == "patsy.EvalEnvironment" else _reduce_raw
-    if "nengo.Simulator" in base_labels(kind):
-        return _reduce_and_set_again
     if kind.__reduce_ex__ is not object.__reduce_ex__ or kind.__reduce__ is not object.__reduce__:
         return None
     if _watches_attributes(kind) and (is_session_class(kind) or _asks_for_ever(kind)):
@@ -103,7 +101,7 @@ def _reduce_environment(value: Any, encoder: GroupEncoder) -> Any:
 
 def _reduce_raw(value: Any, encoder: GroupEncoder) -> Any:
     kind = type(value)
-    attributes, slots = attributes_of(value)
+    attributes, slots = attributes_of(value)[:2]
     bases = mro_of(kind)
     items = list(list.__iter__(value)) if list in bases else None
     pairs = list(dict.items(value)) if dict in bases else None
@@ -114,11 +112,6 @@ def _reduce_raw(value: Any, encoder: GroupEncoder) -> Any:
         encoder.finish_later("raw_state", value, state)
         return make, arguments
     return make, arguments, state, None, None, encoder.restorer("raw_state")
-
-
-def _reduce_and_set_again(value: Any, encoder: GroupEncoder) -> Any:
-    encoder.finish_later("additions", value, attributes_to_set_again(value))
-    return NotImplemented
 
 
 def _reduce_styled(value: Any, encoder: GroupEncoder) -> Any:

@@ -236,7 +236,7 @@ def each(sessions: Sessions, names: Sequence[str]) -> str:
     table = [
         "Each session: save / restore in seconds; moving it (save + send at 1 Gbit/s + restore) / restoring it as a "
         "share of running it; bytes; *wrong* and *failed* as judged"
-        + ("; imports alone, in the environment that most of them share.\n" if floors else ".\n"),
+        + ("; imports alone, in the environment of the libraries alone.\n" if floors else ".\n"),
         "| session | run | " + ("imports | " if floors else "") + " | ".join(names) + " |",
         "|---|---|" + "---|" * (len(names) + floors),
     ]

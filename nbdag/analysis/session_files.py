@@ -28,8 +28,9 @@ from nbdag.analysis.processes import NOBODY, Process
 
 STARTING, RUNNING, KEPT, GONE = "starting", "running", "kept", "gone"
 
-# A polite shutdown runs the session's atexit functions; a kernel that needs longer is killed.
-SHUTDOWN_SECONDS = 3.0
+# A polite shutdown runs the session's atexit functions. A kernel that needs longer is killed; after half of the time it
+# gets SIGTERM, and that half has to be enough on a machine that is busy with other things.
+SHUTDOWN_SECONDS = 8.0
 _REMEMBERED = 100  # notebooks in last.json
 
 

@@ -44,6 +44,13 @@ def test_a_polynomial_goes_on_sharing_its_coefficients(tmp_path: Path) -> None:
     assert after["p"].domain is type(after["p"]).domain
 
 
+def test_what_the_library_has_under_a_name_is_the_librarys(tmp_path: Path) -> None:
+    patsy = pytest.importorskip("patsy.desc")
+    session = Session().run("from patsy.desc import INTERCEPT, Term", "terms = [INTERCEPT, Term([])]")
+    terms = session.move(tmp_path, "terms")["terms"]
+    assert terms[0] is patsy.INTERCEPT and terms[1] is not patsy.INTERCEPT and terms[1] == terms[0]
+
+
 FORMULA = """
 import numpy as np
 from statsmodels.formula.api import ols

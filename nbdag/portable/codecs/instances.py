@@ -44,7 +44,7 @@ def choose_instance_codec(kind: type, encoder: GroupEncoder) -> Any:
         labels = base_labels(kind)
         if "holoviews.LabelledData" in labels:
             return _reduce_styled
-        return _reduce_environment if labels[0] == "patsy.EvalEnvironment" else _reduce_raw
+        return _reduce_environment if labels[0] == "patsy.EvalEnvironment" else _reduce_whole
     if kind.__reduce_ex__ is not object.__reduce_ex__ or kind.__reduce__ is not object.__reduce__:
         return None
     if _watches_attributes(kind) and (is_session_class(kind) or _asks_for_ever(kind)):
@@ -97,6 +97,16 @@ def _reduce_environment(value: Any, encoder: GroupEncoder) -> Any:
     attributes["_namespaces"] = found
     encoder.kept.append(found)
     return encoder.restorer("raw_instance"), (type(value),), attributes
+
+
+def _reduce_whole(value: Any, encoder: GroupEncoder) -> Any:
+    """By its attributes; what its library has under a name (``patsy.desc.INTERCEPT``) is the library's there, too."""
+    home = type(value).__module__
+    if not is_session_class(type(value)):
+        for name, one in list(getattr(sys.modules.get(home), "__dict__", {}).items()):
+            if one is value:
+                return encoder.restorer("attribute"), (home, name)
+    return _reduce_raw(value, encoder)
 
 
 def _reduce_raw(value: Any, encoder: GroupEncoder) -> Any:

@@ -51,8 +51,8 @@ ALWAYS_THERE = frozenset({"attribute", "named", "patch", "rest"})
 """Restorers that the unpickler itself calls."""
 ROW = 118
 """Digits of the packed runtime in a line."""
-PACKED_BEGINS, PACKED_ENDS = b"PACKED.append(r'''\n", b"\n''')\n"
-"""Between these they stand in a script."""
+PACKED_BEGINS, PACKED_ENDS = b"PACKED.append(r'''\n", b"\n'''"
+"""Between these they stand in a script, however that is indented."""
 
 
 TABLES_OF_RESTORERS = ("RESTORERS", "NAMESPACE_RESTORERS")
@@ -258,5 +258,5 @@ def packed_parts(parts: Mapping[str, str], waits: Mapping[str, Sequence[str]] = 
     digits = base64.b85encode(packed + bytes(-len(packed) % 4)).decode("ascii")
     rows = "\n".join(digits[start : start + ROW] for start in range(0, len(digits), ROW))
     waiting = "".join(f"    {part!r}: {names!r},\n" for part, names in waits.items())
-    brought = f"{PACKED_BEGINS.decode()}{rows}{PACKED_ENDS.decode()}"
+    brought = f"{PACKED_BEGINS.decode()}{rows}{PACKED_ENDS.decode()})\n"
     return f"\nWAITING.update({{\n{waiting}}})\n{brought}start_parts()\n"

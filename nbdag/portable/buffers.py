@@ -56,8 +56,8 @@ def hash_atoms(elements: List[Any]) -> bytes:
 def copies_on_write() -> bool:
     """Whether pandas, if it is loaded, lets frames share memory until one is written to."""
     pandas: Any = sys.modules.get("pandas")
-    if not hasattr(pandas, "get_option"):
+    try:
+        release = int(pandas.__version__.partition(".")[0])
+        return release >= 3 or (release == 2 and pandas.get_option("mode.copy_on_write") is True)
+    except Exception:  # there is none, or half of one, or something else of that name
         return False
-    if int(pandas.__version__.partition(".")[0]) >= 3:
-        return True
-    return bool(pandas.__version__.startswith("2.") and pandas.get_option("mode.copy_on_write") is True)

@@ -64,9 +64,10 @@ def unpacked_data(data: Dict[str, Any]) -> Dict[str, Any]:
     stream = zlib.decompressobj()
     try:
         content = stream.decompress(packed, size)
+        more = b"" if stream.eof else stream.decompress(stream.unconsumed_tail, 1)
     except zlib.error as error:
         raise BundleDamaged("data.msgpack is damaged: %s" % error) from None
-    if len(content) != size or (not stream.eof and stream.decompress(stream.unconsumed_tail, 1)) or not stream.eof:
+    if len(content) != size or more or not stream.eof:
         raise BundleDamaged("data.msgpack is damaged: it unpacks to another size")
     inner = unpack(content)
     return inner if isinstance(inner, dict) else {}

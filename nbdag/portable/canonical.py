@@ -80,6 +80,16 @@ def encode_reduced(obj: Any) -> Encoded:
     parts = list(reduced)
     if len(parts) == 3 and type(parts[2]) is dict and not parts[2]:
         parts.pop()  # an exception has a __dict__ from the first look at it on
+    left: Dict[str, Any] = {}
+    if not is_session_class(cls):
+        state = parts[2] if len(parts) > 2 else None
+        left = {
+            name: value
+            for name, value in left_out(obj, state).items()
+            if not is_cached_property(cls, name) and _is_comparable(type(value))
+        }
+        if left and type(state) is dict:  # of a copy in the state the original is told; both would be, level by level
+            parts[2] = {**state, **{name: left.pop(name) for name in list(left) if name in state}}
     children: List[Any] = [canonical_label(cls)]
     for index, part in enumerate(parts):
         if index in (3, 4) and part is not None:
@@ -87,13 +97,6 @@ def encode_reduced(obj: Any) -> Encoded:
         elif index == 2 and type(part) is dict and not hasattr(cls, "keys"):
             part = list(sorted_attributes(part))  # made of a set of slots, it is in another order in every process
         children.append(part)
-    if is_session_class(cls):
-        return ("reduced",), children
-    left = {
-        name: value
-        for name, value in left_out(obj, parts[2] if len(parts) > 2 else None).items()
-        if not is_cached_property(cls, name) and _is_comparable(type(value))
-    }
     return ("reduced", *left), [*children, *left.values()]
 
 

@@ -75,7 +75,10 @@ class Digester:
                     self._flush()
                 cls = type(obj)
                 if cls in WRITTEN_BY_MARSHAL:
-                    lines.append(marshal.dumps(obj, 2))
+                    try:
+                        lines.append(marshal.dumps(obj, 2))
+                    except ValueError:  # of 2 GiB and more
+                        lines.append(atom_bytes(obj))
                     continue
                 if cls in ATOM_TYPES:
                     lines.append(atom_bytes(obj))
@@ -127,13 +130,16 @@ class Digester:
         if not children or type(children[-1]) not in WITH_FLOATS:
             return children
         kinds = set(map(type, children))
-        if kinds <= WRITTEN_BY_MARSHAL:
-            self.lines.append(marshal.dumps(children, 2)[LENGTH_OF_LIST:])  # type: ignore[arg-type]  # list, tuple
-            return ()
-        if kinds <= WITH_FLOATS:
-            self.lines.append(marshal.dumps([ONE_NAN if a != a else a for a in children], 2)[LENGTH_OF_LIST:])
-            return ()
-        return children
+        atoms: Any = children
+        if not kinds <= WRITTEN_BY_MARSHAL:
+            if not kinds <= WITH_FLOATS:
+                return children
+            atoms = [ONE_NAN if a != a else a for a in children]
+        try:
+            self.lines.append(marshal.dumps(atoms, 2)[LENGTH_OF_LIST:])
+        except ValueError:  # one of them has 2 GiB and more
+            return children
+        return ()
 
     def _instance(self, obj: Any, form: InstanceForm) -> Sequence[Any]:
         try:
@@ -271,10 +277,7 @@ class Digester:
         else:
             for part in obj:
                 kind = type(part)
-                if kind in WRITTEN_BY_MARSHAL:
-                    line: Optional[bytes] = marshal.dumps(part, 2)
-                else:
-                    line = atom_bytes(part) if kind in ATOM_TYPES else self._pure_bytes(part, depth + 1)
+                line: Optional[bytes] = atom_bytes(part) if kind in ATOM_TYPES else self._pure_bytes(part, depth + 1)
                 if line is None:
                     lines = None
                     break

@@ -32,6 +32,9 @@ def start_parts() -> None:
         for name in names:
             globals()[name] = stand_in(part, name)
     globals()["__loader__"] = PartsLoader()
+    lines = sys.modules.get("linecache")
+    if lines is not None:  # of another bundle that this process has restored: its program is another one
+        lines.cache.pop(SOURCE_NAME, None)
     for code in compiled():
         exec(code, globals())
 
@@ -83,7 +86,8 @@ def compiled(part: str = "") -> List[Any]:
 
     if not DIGEST:
         DIGEST.append(sha256_of(PACKED[0].encode("ascii")))
-    key = sha256_of("\0".join([sys.version, str(sys.flags.optimize), part, DIGEST[0]]).encode("utf-8"))
+    which = part or ",".join(sorted(WAITING))  # all but those
+    key = sha256_of("\0".join([sys.version, str(sys.flags.optimize), which, DIGEST[0]]).encode("utf-8"))
     folder = kept_folder()
     content = kept_content(folder, key) if folder else None
     if content is not None:

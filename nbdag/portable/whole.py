@@ -4,7 +4,7 @@
                                          the ``x`` that it keeps for predictions is a copy then
     Polynomial([1, 2])                   NumPy copies the coefficients and gives the instance a domain of its own
 
-Their instances are nothing but their ``__dict__`` and slots, so these are stored, compared and watched, and neither
+Their instances are their ``__dict__``, slots and items, so these are stored, compared and watched, and neither
 ``__getstate__`` nor ``__setstate__`` is called: some of them change the living object. A class belongs here if no
 attribute of it means anything to its process alone (a handle, a number of a thread, an entry in a table of a module).
 """
@@ -47,12 +47,17 @@ _TAKEN_WHOLE = frozenset(
         "nengo.SignalDict",  # writes into the array that it has under a key, and has none yet
     ]
 )
-# None of their classes can be pickled (each has a __getstate__ that raises), and all of them are plain Python.
+# What of their classes says how it is pickled says that it cannot be, and all of them are plain Python.
 _PACKAGES_TAKEN_WHOLE = frozenset(["patsy"])
+
+
+_MADE_OF_ATTRIBUTES = frozenset([object, dict, list])  # an array (patsy.DesignMatrix) is more than these
 
 
 def is_taken_whole(cls: type) -> bool:
     """Whether instances are their attributes, whatever the class tells pickle; one of the session has the last word."""
+    if next((base for base in mro_of(cls) if not is_heap_type(base)), None) not in _MADE_OF_ATTRIBUTES:
+        return False
     labels = base_labels(cls)
     if _TAKEN_WHOLE.isdisjoint(labels) and _PACKAGES_TAKEN_WHOLE.isdisjoint([labels[0].partition(".")[0]]):
         return False

@@ -11,6 +11,7 @@ names of which one holds the value of the other weakly: ``r() is c``, where ``r`
 
 from __future__ import annotations
 
+import array
 import json
 import os
 import sys
@@ -41,13 +42,15 @@ def testify(namespace: Dict[str, object], names: Iterable[str]) -> Dict[str, Any
     reaches = {name: reached for name, (reached, _) in found.items()}
     groups = group(reaches)
     large = [members for members in groups if len(members) > 2]
-    objects = {name: _split(reaches[name], arrays, False) for members in large for name in members}
-    memory = {name: _split(reaches[name], arrays, True) for members in large for name in members}
+    together, overlapping = [], []
+    for members in large:  # one after the other: what is told apart takes as much memory again
+        together += reaching_together({name: _split(reaches[name], arrays, False) for name in members}, members)
+        overlapping += reaching_together({name: _split(reaches[name], arrays, True) for name in members}, members)
     return {
         "values": values,
         "shared": [names for names in groups if len(names) > 1],
-        "together": [names for members in large for names in reaching_together(objects, members)],
-        "overlapping": [names for members in large for names in reaching_together(memory, members)],
+        "together": together,
+        "overlapping": overlapping,
         "copies_on_write": copies_on_write(),
         "holding": holders_of({name: identities for name, (_, identities) in found.items()})
         + _weak_holders(reaches, namespace),
@@ -56,7 +59,9 @@ def testify(namespace: Dict[str, object], names: Iterable[str]) -> Dict[str, Any
 
 def _split(reached: Reach, arrays: Set[int], of_arrays: bool) -> Reach:
     """What of it is memory of arrays, or all else."""
-    ids = [key for key in reached.ids if (key in arrays) is of_arrays]
+    ids: Any = () if of_arrays else reached.ids
+    if arrays:
+        ids = array.array("Q", (key for key in reached.ids if (key in arrays) is of_arrays))
     return Reach(ids, reached.extents if of_arrays else (), frozenset(), ())
 
 

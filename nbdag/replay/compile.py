@@ -198,8 +198,8 @@ class _Writing:
     def write(self, preferences: Preferences) -> tuple[Plan, Bundle]:
         """Plan, encode and write until everything could be encoded and it all fits."""
         room = Room(preferences.max_bytes)
-        if sum(one.size for one in self.graph.covariables if one.storable) <= LITTLE_IN_ALL:
-            # What is little is packed, and how small it gets is known when it is written.
+        little = sum(one.size for one in self.graph.covariables if one.storable) <= LITTLE_IN_ALL
+        if little and self.form.packing.codec != "none":  # it is packed: how small it gets is known when it is written
             preferences = replace(preferences, max_bytes=None)
         modules = frozenset(module[1] for module in self.world["process_state"].get("modules", {}).values())
         while True:

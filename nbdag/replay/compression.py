@@ -116,8 +116,8 @@ class Packing:
     def keeps(self, ratio: float, size: int) -> bool:
         """Whether a blob that an earlier bundle has packed from ``size`` bytes to this part of them stays so: by usual
         speeds, and on the side of leaving things as they are."""
-        if self.codec == "auto" and size <= LITTLE:
-            return ratio <= CLEARLY
+        if self.codec == "auto" and size <= LITTLE and ratio <= CLEARLY:
+            return True
         return self.pays(Sample(ratio, *USUAL_SPEEDS), margin=1.0)
 
     def check(self) -> None:
@@ -201,6 +201,7 @@ def pack_blobs(
     with ThreadPoolExecutor(_threads(), "nbdag-pack") as pool:
         for digest, piece in sorted(pieces.items()):
             if digest in found:
+                advance(piece[2])
                 continue
             margin = MARGIN / 2 if digest in unpacked_before else MARGIN
             if packing.pays(sample_of(piece, packing), margin):

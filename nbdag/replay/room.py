@@ -38,8 +38,9 @@ class Room:
         if size <= self.most:
             return True
         stored = sum(step.size for step in plan.steps if isinstance(step, Load))
-        self.for_values = stored - (size - self.most)
-        if self.for_values < 0:
+        over = size - self.most
+        self.for_values = stored - max(over, over * stored // size)  # a packed byte stands for several
+        if over > stored:
             raise PlanError(
                 f"the bundle does not fit into {bytes_in_words(self.most)}: "
                 f"it takes {bytes_in_words(size - stored)} beside stored values",

@@ -165,16 +165,14 @@ def _compare_one(name: str, live: Testimony, restored: Testimony, wanted: frozen
         return Comparison(name, INCOMPARABLE, reason)
     if ours != theirs:
         return Comparison(name, DIFFERENT, difference_path(ours, theirs))
+    both_count = live.overlapping is not None and restored.overlapping is not None
     before, after = _partners(name, live.shared, wanted), _partners(name, restored.shared, wanted)
     if before != after:
         split, joined = ", ".join(sorted(before - after)), ", ".join(sorted(after - before))
         detail = f"no longer shares state with {split}" if split else f"shares state with {joined}"
         return Comparison(name, DETACHED, detail)
-    near, now = _beside(name, live.together, wanted), _beside(name, restored.together, wanted)
-    if live.overlapping is not None and restored.overlapping is not None:
-        near |= _beside(name, live.overlapping, wanted)
-        now |= _beside(name, restored.overlapping, wanted)
-    if near != now:
+    near, now = (_beside(name, said, both_count, wanted) for said in (live, restored))
+    if near != now and _shares_with_several(name, live) and _shares_with_several(name, restored):
         split, joined = ", ".join(sorted(near - now)), ", ".join(sorted(now - near))
         detail = f"no longer shares a part with {split}" if split else f"shares a part with {joined}"
         return Comparison(name, DETACHED, detail)
@@ -190,7 +188,13 @@ def _partners(name: str, groups: frozenset[frozenset[str]], wanted: frozenset[st
     return next((group & wanted - {name} for group in groups if name in group), frozenset())
 
 
-def _beside(name: str, groups: frozenset[frozenset[str]], wanted: frozenset[str]) -> frozenset[str]:
+def _shares_with_several(name: str, said: Testimony) -> bool:
+    """Whether it is told who shares with whom: of two that share there is nothing more to tell."""
+    return any(name in group and len(group) > 2 for group in said.shared)
+
+
+def _beside(name: str, said: Testimony, arrays: bool, wanted: frozenset[str]) -> frozenset[str]:
+    groups = [*said.together, *(said.overlapping or () if arrays else ())]
     return frozenset().union(*(group for group in groups if name in group)) & wanted - {name}
 
 

@@ -138,8 +138,9 @@ def credentials_in_bundle(out: Path) -> tuple[Diagnostic, ...]:
         message = f"the module {name} beside the notebook stays behind: its text holds {reason}"
         found.append(Diagnostic("credential", Severity.WARNING, message, hint=f"copy its file; {TAKE_ALONG}"))
     raw = pack(data) if data["version"] == BUNDLE_VERSION_PACKED else raw
-    before, _, after = script.partition(PACKED_BEGINS)  # what is packed is nbdag's own, and may look like anything
-    seen = [("restore.py", known_form_in_bytes(before) or known_form_in_bytes(after.partition(PACKED_ENDS)[2]))]
+    before, _, after = script.partition(PACKED_BEGINS)
+    packed, _, plan = after.partition(PACKED_ENDS)  # nbdag's own, which may look like anything
+    seen = [("restore.py", known_form_in_bytes(before) or known_form_in_bytes(plan or packed))]
     seen += [("data.msgpack", known_form_in_bytes(raw))]
     seen += [(f"files/{path.name}", _form_in_file(path)) for path in _input_files(place)]
     seen += [(f"blobs/{part['blob']}", form) for part, form in _forms_in_blobs(place, data)]

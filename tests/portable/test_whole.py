@@ -314,3 +314,49 @@ def test_a_frame_that_copies_on_write_shares_nothing_that_counts(tmp_path: Path)
     names = ["df", "a", "link", "both"]
     after = session.move(tmp_path, " ".join(names))
     assert verdicts(session, after, names) == dict.fromkeys(names, IDENTICAL)
+
+
+# ----------------------------------------------------------------------------------------- what the proof may not do
+
+
+def test_a_matrix_of_patsy_is_compared_by_its_numbers() -> None:
+    patsy = pytest.importorskip("patsy")
+    one, other = (patsy.dmatrix("x", {"x": [1.0, last]}) for last in (2.0, 3.0))
+    assert digest(one, {}) != digest(other, {}) and digest(one, {}) == digest(patsy.dmatrix("x", {"x": [1.0, 2.0]}), {})
+
+
+def test_what_a_state_copies_is_told_once_and_not_level_by_level() -> None:
+    module = types.ModuleType("somelib")
+    sys.modules["somelib"] = module
+    try:
+        exec(
+            "calls = []\n"
+            "class Node:\n"
+            "    def __init__(self, child): self.child = child\n"
+            "    def copy(self): return Node(self.child and self.child.copy())\n"
+            "    def __getstate__(self): calls.append(1); return {'n': 1, 'child': self.child and self.child.copy()}\n"
+            "chain = None\n"
+            "for _ in range(12): chain = Node(chain)\n",
+            module.__dict__,
+        )
+        digest(module.chain, {})
+        assert len(module.calls) < 40
+    finally:
+        del sys.modules["somelib"]
+
+
+def test_a_member_of_a_group_that_was_not_asked_for_is_missed_by_nobody() -> None:
+    cell = "xs = [1]\ndef f(v, log=xs): log.append(v)\na, b = [xs], [xs]"
+    live, there = (Session().run(cell) for _ in range(2))
+    said = Testimony.parse(witness.testify(live.namespace, ["a", "b", "f"]))
+    restored = Testimony.parse(witness.testify(there.namespace, ["a", "b"]))
+    assert {found.result for found in compare(said, restored, ["a", "b"])} == {IDENTICAL}
+
+
+@pytest.mark.parametrize("release", ["0+unknown", None])
+def test_a_stand_in_for_pandas_spoils_nothing(release: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("pandas")
+    if release:
+        module.__version__ = release  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pandas", module)
+    assert witness.testify({"__name__": "__main__", "x": 1}, ["x"])["copies_on_write"] is False

@@ -244,6 +244,18 @@ def test_packed_data_that_is_not_what_it_says_is_refused(tmp_path: Path, change:
         read_data(str(tmp_path / "bundle"), "")
 
 
+def test_whatever_bit_is_flipped_in_packed_data_it_is_damage(tmp_path: Path) -> None:
+    bundle_of(tmp_path, Session().run("b = [1, 2] * 9_000"), "b", form=Form(Packing("auto")))
+    path = tmp_path / "bundle" / "data.msgpack"
+    whole = unpack(path.read_bytes())
+    for place in range(2, len(whole["packed"]), 7):
+        packed = bytearray(whole["packed"])
+        packed[place] ^= 1 << place % 8
+        path.write_bytes(pack({**whole, "packed": bytes(packed)}))
+        with pytest.raises(BundleDamaged):
+            read_data(str(tmp_path / "bundle"), "")
+
+
 # ------------------------------------------------------------------------------------------------ damage
 
 

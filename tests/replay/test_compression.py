@@ -46,6 +46,13 @@ def test_packing_has_to_pay(codec: str, bandwidth: float, objective: str, sample
     assert packing.may_pay() or not packed
 
 
+@pytest.mark.parametrize("size", [500_000, 2_000_000])
+@pytest.mark.parametrize("ratio", [0.5, 0.8])
+def test_what_was_packed_because_it_pays_stays_packed(size: int, ratio: float) -> None:
+    packing = Packing("auto", objective="size")
+    assert packing.pays(Sample(ratio, 1e8, 1e8)) and packing.keeps(ratio, size)
+
+
 @given(st.binary(min_size=1, max_size=40_000), st.integers(1, 9), st.integers(1000, 9000), st.integers(1, 3000))
 def test_what_was_packed_in_pieces_is_unpacked_whatever_is_asked_for(
     content: bytes, level: int, piece: int, asked: int

@@ -147,6 +147,13 @@ def test_the_last_net_looks_into_what_is_packed(tmp_path: Path) -> None:
     assert findings(tmp_path, large, "x", form=form) == ["credential-in-bundle blobs"]
 
 
+def test_the_last_net_looks_at_the_code_below_the_runtime(tmp_path: Path) -> None:
+    bundle_of(tmp_path, Session().run("x = 1"), "x")
+    script = tmp_path / "bundle" / "restore.py"
+    script.write_text(f"{script.read_text()}\n    # {TOKEN}\n")
+    assert [one.message.split()[0] for one in credentials_in_bundle(tmp_path / "bundle")] == ["restore.py"]
+
+
 def test_the_last_net_looks_into_input_files_and_says_which_modules_stayed_behind(tmp_path: Path) -> None:
     (tmp_path / "settings.ini").write_text(f"[api]\nkey = {TOKEN}\n")
     state = {"withheld_modules": {"client": "what looks like a GitHub token"}}

@@ -165,7 +165,7 @@ def restore_styles(value: Any, state: Any) -> None:
     module: Any = sys.modules["holoviews.core.options"]
     number, options = state
     known = module.Store._custom_options
-    if any(known.get(backend, {}).get(number, tree) is not tree for backend, tree in options.items()):
+    if any(number in trees and trees[number] is not options.get(backend) for backend, trees in known.items()):
         number = max([module.StoreOptions.id_offset()] + [taken + 1 for trees in known.values() for taken in trees])
     for backend, tree in options.items():
         known.setdefault(backend, {})[number] = tree

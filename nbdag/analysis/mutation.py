@@ -83,10 +83,13 @@ def changed_in_place(units: Sequence[Unit], linked: Mapping[str, frozenset[str]]
             changed[index] |= said[index]
             continue
         bound = set(run.bound) & said_to_bind(unit) if unit.share > 1 else set(run.bound)
-        for name in bound:
-            since.pop(name, None)
+        for name in bound.union(run.deleted):
+            # xs.sort(); ys = list(xs); xs = None: where the look at xs was put off, nobody can look any more.
+            waiting = [i for i in since.pop(name, ()) if (before := units[i].run) and name in before.unseen]
+            if waiting and unit.share == 1:
+                blame(name, waiting, sure=True)
             fresh.discard(name)
-            if name in run.unseen or unit.share > 1:
+            if name in bound and (name in run.unseen or unit.share > 1):
                 fresh.add(name)
         for name in (set(run.reached) | said[index]) - bound:
             since.setdefault(name, []).append(index)

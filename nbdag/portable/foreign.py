@@ -56,9 +56,9 @@ class ForeignGlobals:
                 if not isinstance(module, types.ModuleType):
                     continue
                 namespace: Dict[str, Any] = object.__getattribute__(module, "__dict__")
+                size = len(namespace)
             except Exception:  # a module that is being imported by another thread
                 continue
-            size = len(namespace)
             if scanned.get(name) != size:
                 scanned[name] = size
                 names.append(name)

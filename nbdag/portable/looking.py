@@ -134,7 +134,6 @@ def statement_look(
         )
     renewed.difference_update(hazy)
     reacher.forget(renewed)
-    frame.ways_in.append(statement.through)
     frame.bound = (frame.bound | bound).difference(deleted)
     frame.pending = (frame.pending | unseen).difference(moved, deleted)
     watch.unlinked |= renewed

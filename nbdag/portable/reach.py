@@ -23,7 +23,7 @@ from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, Name
 from nbdag.portable.codescan import CodeNames, scan_code
 from nbdag.portable.fingerprint import TookTooLong
 from nbdag.portable.haze import Cloud, Haze
-from nbdag.portable.links import NOTHING_REACHED, Reach, reach
+from nbdag.portable.links import NOTHING_REACHED, Reach, common_ids, reach
 from nbdag.portable.objects import is_handmade_module
 from nbdag.portable.open_figures import figures_in, pyplot_managers
 
@@ -53,6 +53,17 @@ def is_interrupt(fault: BaseException) -> bool:
     if trace is None:
         return True
     return trace.tb_frame.f_code.co_code[trace.tb_lasti] != opcode.opmap["RAISE_VARARGS"]
+
+
+def is_drawn_on(value: Any, figures: Set[int]) -> bool:
+    """Whether a value is, belongs to or holds one of the figures with these ids, as far as a glance shows."""
+    try:
+        return any(
+            id(figure) in figures or id(getattr(figure, "figure", None)) in figures  # that of a part of one
+            for figure in figures_in(value, 2)
+        )
+    except Exception:  # of a class that cannot be asked
+        return True
 
 
 class Mentions(NamedTuple):
@@ -110,7 +121,6 @@ class Reacher:
         self.reaches: Dict[str, Reach] = {}
         self.mentioned: Dict[str, Mentions] = {}
         self.taint: Dict[str, Set[str]] = {}
-        self.finalizers = False  # whether the session may have a class with a __del__ that no walk has met
         self.holders: Dict[int, str] = {}  # id of a class or function of the session -> a name that was bound to it
 
     def forget(self, names: Iterable[str]) -> None:
@@ -195,16 +205,18 @@ class Reacher:
 
         fig = plt.figure(); plt.plot(xs); sns.lineplot(table)
         """
-        figures = {id(manager.canvas.figure) for manager in pyplot_managers().values()}
+        try:
+            figures = {id(manager.canvas.figure) for manager in pyplot_managers().values()}
+        except Exception:  # of a canvas that somebody else made
+            return []
         if not figures:
             return []
         found = []
         for name, value in items.items():
             known = self.reaches.get(name)
-            if known is not None and name not in self.haze:
-                holds = not figures.isdisjoint(known.ids)
-            else:
-                holds = can_change(value) and any(id(figure) in figures for figure in figures_in(value, 2))
+            holds = known is not None and bool(common_ids(figures, known.ids))
+            if not holds and (known is None or name in self.haze) and can_change(value):
+                holds = is_drawn_on(value, figures)
             if holds:
                 found.append(name)
         return found
@@ -242,12 +254,7 @@ class Reacher:
         names: Set[str] = set()
         todo = [name for name in code.loads | code.words if name in items]
         # class Log: def __del__(self): lines.append(1)        log = Log()        log = None
-        self.finalizers = self.finalizers or code.opaque or "__del__" in code.attributes or "__del__" in code.words
-        todo += [
-            name
-            for name in code.stores
-            if name in items and ((self.finalizers and name in self.haze) or self.has_finalizer(name))
-        ]
+        todo += [name for name in code.stores if name in items and (name in self.haze or self.has_finalizer(name))]
         if code.loads or code.attributes - code.stores:  # else nothing is called
             todo += self.drawn_on(items)
         indirect: Set[str] = set()

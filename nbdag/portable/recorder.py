@@ -293,6 +293,8 @@ class Recorder:
         statement = OpenStatement(frame.count, text, names, reach, before)
         if self.watch.haze.clouds:
             statement.through = self.reacher.half_known(reach.names, items)
+            for outer in self.frames:  # a.append(big); a[0][0].append(1): a's walk is from before the first
+                statement.through |= {name for waiting in outer.later for name in waiting.names & reach.names}
         closed = self.watch.link_closure(reach.names, statement.through)
         statement.reached = statement.reachable = {name for name in closed if name in before}
         statement.plain_before = plain_values(reach.names if reach.opaque else reach.stores, items)
@@ -359,6 +361,7 @@ class Recorder:
         self.filters.after(statement.code)
         heard, read = self.listener.since(statement.mark)
         record["files"], record["effects"] = sort_out(heard, read, self.listener)
+        frame.ways_in.append(statement.through)
         frame.statements.append(record)
         self.report_outwards(frame, set(record["changed"]))
         return items
@@ -400,7 +403,7 @@ class Recorder:
         for name in self.watch.hazy_names(items):
             if name not in at_work:
                 look_at_last(self.watch, self.reacher, name, items[name])
-        doubted = {name for name in self.watch.doubted if name in items}
+        doubted = {name for name in self.watch.doubted if name in items and name not in self.watch.haze}
         self.watch.doubted = set()
         self.reacher.forget(doubted)
         self.watch.link(self.reacher, items, list(self.watch.unlinked | doubted))

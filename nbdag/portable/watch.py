@@ -287,11 +287,13 @@ class Watch:
         self.grouping.update(found)
         if MODULES_ONLY[0]:
             doubtful = self.doubtful_links(items, found)
+            ready = {name for name in doubtful if name not in self.haze and name not in self.dear}
             if not self.budget.allows(PACKAGE_SECONDS):
-                self.doubted |= doubtful
-            elif doubtful and cover_packages_met():
-                reacher.forget(doubtful)
-                self.grouping.update({name: reacher.reach_of(name, items[name]) for name in doubtful})
+                ready = set()
+            self.doubted |= doubtful - ready
+            if ready and cover_packages_met():
+                reacher.forget(ready)
+                self.grouping.update({name: reacher.reach_of(name, items[name]) for name in ready})
 
     def doubtful_links(self, items: Mapping[str, Any], names: Iterable[str]) -> Set[str]:
         """Of the names, and of those that they are linked to, the ones that share no memory of arrays and nothing that

@@ -138,6 +138,29 @@ CASES = [
         ["-> x", "-> f", "-> m", "f@1 x@0 -> x!", "-> y"],
     ),
     (
+        "a value whose look was put off, and whose name is given to something else, may have been changed before",
+        [
+            X,
+            [
+                (says("m?:x", 0), ran(0, reached="x", unseen="x")),
+                (says("r:x b:y", 1), ran(1, reached="x", bound="y", unseen="x")),
+                (says("b:x", 2), ran(2, bound="x")),
+            ],
+        ],
+        ["-> x", "x@0 -> x!", "x@1 -> y", "-> x"],
+    ),
+    (
+        "the same where the name is deleted",
+        [
+            X,
+            [
+                (says("r:x", 0), ran(0, reached="x", unseen="x")),
+                (says("d:x", 1), ran(1, reached="x", deleted="x")),
+            ],
+        ],
+        ["-> x", "x@0 -> x!", "x@1 ->"],
+    ),
+    (
         "looked at once, at the end, and unchanged",
         [X, [(says("m?:x", 0), ran(0, reached="x", unseen="x")), (says("b:y", 1), ran(1, bound="y"))]],
         ["-> x", "x@0 ->", "-> y"],

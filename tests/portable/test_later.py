@@ -95,14 +95,26 @@ def test_through_what_a_large_value_holds_one_cannot_get_at_its_rest(
     assert watch.link_closure(["ys"], through={"ys"}) == {"big", "ys", "zs"}  # ys may lead into what holds it
 
 
-def test_a_name_given_to_something_else_does_not_use_what_was_there(session: Session) -> None:
-    session.run("ys = [1]", f"big = [ys] + {MANY}", "big = 1")
-    assert "ys" not in session.last().statements[0].reached
+FINALIZED = {
+    "its class is in sight": "class Last:\n def __del__(self): ys.append(1)\nmake = Last",
+    "its class is inside a function": "def make():\n class Last:\n  def __del__(self): ys.append(1)\n return Last()",
+    "nothing says so": "import weakref\nclass Kept: pass\n"
+    "def make():\n kept = Kept(); weakref.finalize(kept, ys.append, 1)\n return kept",
+}
 
 
-def test_but_what_was_there_may_have_a_finalizer(session: Session) -> None:
-    session.run("class Last:\n def __del__(self): ys.append(1)", "ys = [1]", f"big = [Last(), ys] + {MANY}", "big = 1")
+@pytest.mark.parametrize("made", FINALIZED.values(), ids=FINALIZED)
+def test_what_was_under_a_name_that_is_given_to_something_else_may_have_a_finalizer(
+    session: Session, made: str
+) -> None:
+    session.run(made, "ys = [1]", f"big = [make(), ys] + {MANY}", "big = 1")
     assert "ys" in session.last().statements[0].reached
+
+
+def test_what_a_waiting_value_got_is_reached_through_it(session: Session) -> None:
+    session.run("ys = [1]; a = []", f"big = [ys] + {MANY}")
+    session.run("a.append(big)\na[0][0].append(1)\na.pop()\nlen(ys)")
+    assert suspects(session, "ys")[1]
 
 
 @pytest.fixture

@@ -61,6 +61,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parts = [part for part in options.parts.split(",") if part]
     if unknown := set(parts) - set(PARTS):
         parser.error(f"no part is called {', '.join(sorted(unknown))}: there are {', '.join(PARTS)}")
+    if options.only and options.results == RESULTS:
+        options.results = options.work.with_name(options.work.name + ".results")  # a part is not this checkout's report
     if options.report:
         return report(options.results)
     begun = time.monotonic()

@@ -282,7 +282,7 @@ def main() -> int:
             for wrongly in results[name][world]["faults"]:
                 print(f"WRONG {name}, {world}: {wrongly}")
     print(f"{len(results)} cases, {len(told_all)} compared, {len(set(wrong))} wrong")
-    return 1 if wrong else 0
+    return 1 if wrong or not told_all else 0
 
 
 if __name__ == "__main__":

@@ -79,9 +79,11 @@ def tasks(parts: Sequence[str], rounds: int, earlier: Path, work: Path, only: st
             found.append(Task(part, "", part, 0, SECONDS[part]))
     held = _held(work / "peers.jsonl")
     sessions = _sessions() if "peers" in parts else []
+    absent = next((row.get("absent", {}) for row in rows_of(work / "peers.jsonl") if "machine" in row), {})
+    systems = [system for system in SYSTEMS if system.name not in absent]
     for turn in range(rounds):
         for kind, name in (session for session in sessions if only in session[1]):
-            count = len(SYSTEMS) + (0 if kind == "sessions" else len({floor_package(s.package) for s in SYSTEMS}))
+            count = len(systems) + (0 if kind == "sessions" else len({floor_package(s.package) for s in systems}))
             missing = 1.0 - held.get((kind, name, turn), 0) / count
             if missing > 0.0:
                 seconds = known.get((kind, name), SECONDS[kind]) * missing

@@ -70,13 +70,17 @@ class TestRows:
         (said,) = rows_of(file)
         assert said == row("dill", 1.235) | {"send_seconds": {"1 Gbit/s": 0.3333}}
 
-    def test_a_failure_that_came_back_wrong_is_no_longer_listed_in_later_rounds_but_still_counts(
-        self, tmp_path: Path
-    ) -> None:
+    def test_what_came_back_wrong_in_a_later_round_only_is_told_as_it_was(self, tmp_path: Path) -> None:
         file = tmp_path / "rows.jsonl"
         append(file, row("dill", 1.0))
-        append(file, row("dill", 1.0, round=1, correct=False, wrong=["x"]))
-        assert sessions_of(rows_of(file))["one"]["dill"]["correct"] is False
+        append(file, row("dill", 3.0, round=1, correct=False, wrong=["x"], told_loss="lost x"))
+        found = sessions_of(rows_of(file))["one"]["dill"]
+        assert (found["correct"], found["wrong"], found["told_loss"]) == (False, ["x"], "lost x")
+        assert found["restore_seconds"] == 2.0
+
+    def test_the_note_of_a_run_is_kept_whole(self, tmp_path: Path) -> None:
+        append(tmp_path / "rows.jsonl", {"machine": {}, "note": "x" * 900})
+        assert len(next(iter(rows_of(tmp_path / "rows.jsonl")))["note"]) == 900
 
 
 class TestOrder:

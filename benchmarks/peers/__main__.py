@@ -43,7 +43,7 @@ def main() -> int:
     options = parser.parse_args()
     wanted = [name for name in options.systems.split(",") if name]
     systems = [system for system in SYSTEMS if not wanted or system.name in wanted]
-    absent = {} if options.installed else install_all(systems, options.environments)
+    absent = told_absent(options.out) if options.installed else install_all(systems, options.environments)
     systems = [system for system in systems if system.name not in absent]
     done = _held(options.out) if options.resume else set()
     if not options.resume:
@@ -76,6 +76,11 @@ def main() -> int:
                     append(options.out, row)
                     print(_line(row), flush=True)
     return 0
+
+
+def told_absent(out: Path) -> dict[str, str]:
+    """The systems that whoever began the run could not install, by name."""
+    return dict(next((row.get("absent", {}) for row in rows_of(out) if "machine" in row), {}))
 
 
 def install_all(systems: list[System], environments: Path) -> dict[str, str]:

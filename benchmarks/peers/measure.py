@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.environments import python_of
-from benchmarks.peers.imports import measure_imports
+from benchmarks.peers.imports import floor_name, measure_imports
 from benchmarks.peers.judge import asking, changed_names, verdict
 from benchmarks.peers.kernels import Failed, Kernel
 from benchmarks.peers.systems import Place, System
@@ -78,8 +78,12 @@ def measure(system: System, workload: Workload, environments: Path) -> dict[str,
 def measure_floor(package: str, system: System, workload: Workload, environments: Path) -> dict[str, Any]:
     """The row of the imports alone, in the environment of ``package`` and a kernel as ``system`` uses it."""
     begun = time.perf_counter()
-    with _place(workload) as place:
-        row = measure_imports(package, system, workload, place, environments)
+    row: dict[str, Any] = {"system": floor_name(package), "kind": workload.kind, "workload": workload.name}
+    try:
+        with _place(workload) as place:
+            row |= measure_imports(package, system, workload, place, environments)
+    except Exception as fault:  # a kernel that did not start, a time limit: the others are measured all the same
+        row["problem"] = f"{type(fault).__name__}: {fault}"[:300]
     return row | {"took": time.perf_counter() - begun}
 
 

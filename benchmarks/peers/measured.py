@@ -41,7 +41,8 @@ def middle(rounds: Sequence[Row]) -> Row:
         for key in ("run_seconds", "save_seconds", "restore_seconds")
         if key in ordered[0]
     }
-    return {**ordered[0], **timed, "correct": all(row.get("correct") for row in ordered)}
+    told = next((row for row in ordered if not row.get("correct")), ordered[0])
+    return {**ordered[0], **told, **timed, "correct": all(row.get("correct") for row in ordered)}
 
 
 def is_correct(row: Row | None) -> bool:

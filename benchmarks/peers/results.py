@@ -32,10 +32,12 @@ def append(path: Path, row: Mapping[str, Any]) -> None:
 
 def compact(row: Mapping[str, Any]) -> dict[str, Any]:
     """The row without what goes without saying: empty fields, more digits than a clock has, directories."""
+    if "machine" in row:
+        return dict(row)
     small = {key: _short(value) for key, value in row.items() if value not in ("", [], (), {}, None)}
     small = {key: value for key, value in small.items() if value or key not in _MOSTLY_ZERO}
-    # Rounds after the first are there for their times: what came back wrong is said once.
-    if row.get("round") and "problem" not in row:
+    # Rounds after the first are there for their times, if they came back right.
+    if row.get("round") and row.get("correct"):
         small = {key: small[key] for key in small if key not in _SAID_ONCE}
     return small
 
